@@ -1,0 +1,1 @@
+"""A throw-away Postgres to try the tool on: tree, shelf, stand-ins, Immich-shaped database."""

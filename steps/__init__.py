@@ -1,0 +1,1 @@
+"""The content: one file per step, one list per path. It knows vectors."""
