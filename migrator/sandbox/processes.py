@@ -41,7 +41,7 @@ def spawn(
     """
 
     def start() -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(  # noqa: PLW1509
+        return subprocess.Popen(
             argv,
             cwd=folder,
             env=environment(),

@@ -149,7 +149,9 @@ class Server:
             argv: list[str | Path] = [self.tree.program("postgres"), "-D", self.data]
             process = spawn(argv, account=self.account, folder=self.folder, log=log, linger=self._linger)
         self._process = process
-        wait_until(lambda: process.poll() is not None or self._ready(process.pid), limit_seconds=limit_seconds)
+        wait_until(
+            lambda: process.poll() is not None or self._ready(process.pid), limit_seconds=limit_seconds
+        )
         if process.poll() is not None:
             raise ServerStartFailed(self.complaints())
         if not self._ready(process.pid):
@@ -299,9 +301,7 @@ class Server:
     ) -> str:
         """Return a connection string: by socket, where everyone is trusted, or by TCP, with a password."""
         host = "127.0.0.1" if tcp else str(self.socket_dir)
-        return conninfo.make_conninfo(
-            "", host=host, port=self.port, dbname=dbname, user=user, **parameters
-        )
+        return conninfo.make_conninfo("", host=host, port=self.port, dbname=dbname, user=user, **parameters)
 
     def connect(
         self, dbname: str = "postgres", user: str = "postgres", *, tcp: bool = False, **parameters: str | int
