@@ -50,7 +50,7 @@ def spawn(
             stderr=log,
             start_new_session=True,
             # Runs after the change of user, which would clear the signal again.
-            preexec_fn=None if linger else _die_with(os.getpid()),
+            preexec_fn=None if linger else _die_with(os.getpid()),  # noqa: PLW1509 (nothing but prctl)
             **account.identity(),
         )
 

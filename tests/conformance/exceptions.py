@@ -42,9 +42,7 @@ class Impossible:
 
 BLURS = (
     Blur("log", "^start", r"key \d+, ID \d+", "key K, ID N", "shared memory ids are the machine's"),
-    Blur(
-        "message_detail", "", r"^\(Rust backtrace\)$", "", "a stand-in is written in C and has no backtrace"
-    ),
+    Blur("message_detail", "", r"^\(Rust backtrace\)$", "", "a stand-in is written in C and has no backtrace"),
     Blur(
         "stderr",
         "^pg_dump",

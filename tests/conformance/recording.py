@@ -69,9 +69,7 @@ class Recording:
 
 def load(path: Path) -> Recording:
     """Read a recording; an unknown key is an error, so that nothing goes unnoticed."""
-    header, *lines = (
-        cast("Mapping[str, object]", json.loads(line)) for line in path.read_text().splitlines() if line
-    )
+    header, *lines = (cast("Mapping[str, object]", json.loads(line)) for line in path.read_text().splitlines() if line)
     steps = tuple(_step(number, line) for number, line in enumerate(lines, start=1))
     return Recording(f"{path.parent.name}/{path.stem}", str(header["postgres"]), steps)
 

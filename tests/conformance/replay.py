@@ -106,9 +106,7 @@ class Replay:
         program, target = self.server.tree.program("pg_dump"), self.server.conninfo()
         done = self.server.account.run([program, "-d", target, *step.arg.split()], folder=self.server.folder)
         ok = done.returncode == 0
-        return Answer(
-            ok=ok, stderr=done.stderr.splitlines()[:_STDERR_LINES], lines=len(done.stdout.splitlines())
-        )
+        return Answer(ok=ok, stderr=done.stderr.splitlines()[:_STDERR_LINES], lines=len(done.stdout.splitlines()))
 
     def _files(self, step: Step) -> Answer:
         data = self.server.data
@@ -145,21 +143,15 @@ class Replay:
             return _refused(error)
         if cursor.description is None:
             return Answer(ok=True)
-        return Answer(
-            ok=True, rows=[[None if value is None else str(value) for value in row] for row in cursor]
-        )
+        return Answer(ok=True, rows=[[None if value is None else str(value) for value in row] for row in cursor])
 
     def _noticed(self, diagnostic: psycopg.errors.Diagnostic) -> None:
-        self._notices.append(
-            [diagnostic.severity or "", diagnostic.sqlstate or "", diagnostic.message_primary or ""]
-        )
+        self._notices.append([diagnostic.severity or "", diagnostic.sqlstate or "", diagnostic.message_primary or ""])
 
 
 def replay(recording: Recording, server: Server) -> Iterator[Verdict]:
     """Replay a recording on a server that was just made, and yield a verdict for each step."""
-    genuine = all(
-        server.shelf.is_genuine(*_build(step.arg)) for step in recording.steps if step.do == "install"
-    )
+    genuine = all(server.shelf.is_genuine(*_build(step.arg)) for step in recording.steps if step.do == "install")
     comparison, session = Comparison(recording, genuine), Replay(server)
     try:
         for step in recording.steps:
