@@ -25,13 +25,13 @@ MIGRATIONS_LOCK = 200
 
 _NAMES: dict[Extension, str] = {"vchord": "VectorChord", "vectors": "pgvecto.rs", "vector": "pgvector"}
 _ACCESS_METHODS: dict[Extension, str] = {"vchord": "vchordrq", "vectors": "vectors", "vector": "hnsw"}
-_ACCEPTED = {"vectors": SpecifierSet(">=0.2,<0.4"), "vector": SpecifierSet(">=0.5,<1")}
+_ACCEPTED = {"vectors": ">=0.2 <0.4", "vector": ">=0.5 <1"}
 # First release of Immich with the range of VectorChord, newest first.
 _ACCEPTED_VCHORD = (
-    (Version("2.5.0"), SpecifierSet(">=0.3,<2")),
-    (Version("2.1.0"), SpecifierSet(">=0.3,<0.6")),
-    (Version("1.135.0"), SpecifierSet(">=0.3,<0.5")),
-    (Version("1.133.0"), SpecifierSet(">=0.3,<0.4")),
+    (Version("2.5.0"), ">=0.3 <2"),
+    (Version("2.1.0"), ">=0.3 <0.6"),
+    (Version("1.135.0"), ">=0.3 <0.5"),
+    (Version("1.133.0"), ">=0.3 <0.4"),
 )
 _LARGEST_DIMENSION = 65_536
 _OLDEST_POSTGRES = 14_00_00
@@ -135,14 +135,13 @@ class ImmichStartup:
 
     def _check_versions(self, extension: Extension, available: Version | None, installed: Version | None) -> None:
         name = _NAMES[extension]
-        accepted = _ACCEPTED.get(extension) or next(
-            wanted for since, wanted in _ACCEPTED_VCHORD if Version(self.release) >= since
+        wanted = _ACCEPTED.get(extension) or next(
+            text for since, text in _ACCEPTED_VCHORD if Version(self.release) >= since
         )
         for version in (available, installed):
             # An installed version that is too old may still be updated to the one available.
             outdated = version is installed and version is not None and available is not None and available > version
-            if version is not None and not outdated and version not in accepted:
-                wanted = str(accepted).replace(",", " ")
+            if version is not None and not outdated and version not in SpecifierSet(wanted.replace(" ", ",")):
                 raise ImmichStartupFailed(
                     f"The {name} extension version is {version}, but Immich only supports {wanted}."
                 )
