@@ -147,7 +147,8 @@ def _compile_library(recipe: Recipe, version: str, headers: Path, target: Path, 
         *(str(recipe.folder / source) for source in recipe.sources),
         "-lm",
     ]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(cache_folder() / "zig")}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
         raise CompilationFailed(f"stand-in {recipe.name} {version} does not compile:\n{done.stderr.strip()}")
     if done.stderr.strip():

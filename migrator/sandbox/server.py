@@ -1,13 +1,11 @@
 """A throw-away Postgres with files of its own: installed into, exchanged, killed, and gone afterwards."""
 
-import random
 import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
-import tempfile
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,8 @@ from psycopg import conninfo
 from psycopg.rows import TupleRow
 
 from migrator.sandbox.accounts import Account, server_account
+from migrator.sandbox.addresses import free_port, socket_folder
+from migrator.sandbox.control import ControlSocket
 from migrator.sandbox.errors import BuildNotFound, SandboxError, ServerStartFailed, ServerStopFailed
 from migrator.sandbox.processes import Process, processes_in, signal_all, spawn, wait_until
 from migrator.sandbox.shelf import Build, Shelf
@@ -31,7 +31,6 @@ _STOP_SIGNALS: Mapping[StopMode, signal.Signals] = {
     "immediate": signal.SIGQUIT,
 }
 _COMPLAINT = re.compile(r"(?:^|\s)((?:PANIC|FATAL|ERROR|WARNING): {2}.*)$")
-_LONGEST_SOCKET_PATH = 107
 # A crash of the server loses nothing without fsync, only one of the machine does.
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 _HBA = """\
@@ -70,11 +69,12 @@ class Server:
         self.account = account
         self.data = folder / "data"
         self.log = folder / "log"
-        self.port = _free_port()
-        self.socket_dir = _socket_dir(folder, self.port)
+        self.port = free_port()
+        self.socket_dir = socket_folder(folder, self.port)
         self._pristine = pristine
         self._linger = linger
         self._process: subprocess.Popen[bytes] | None = None
+        self._control: ControlSocket | None = None
         self._log_offset = 0
 
     @classmethod
@@ -119,9 +119,13 @@ class Server:
             account=account,
             linger=linger,
         )
-        server._make_data(data_from)
-        server._configure(durable=durable, settings=settings or {})
-        server.set_preload(preload)
+        try:
+            server._make_data(data_from)
+            server._configure(durable=durable, settings=settings or {})
+            server.set_preload(preload)
+        except BaseException:
+            server.destroy()
+            raise
         return server
 
     # Running
@@ -149,9 +153,7 @@ class Server:
             argv: list[str | Path] = [self.tree.program("postgres"), "-D", self.data]
             process = spawn(argv, account=self.account, folder=self.folder, log=log, linger=self._linger)
         self._process = process
-        wait_until(
-            lambda: process.poll() is not None or self._ready(process.pid), limit_seconds=limit_seconds
-        )
+        wait_until(lambda: process.poll() is not None or self._ready(process.pid), limit_seconds=limit_seconds)
         if process.poll() is not None:
             raise ServerStartFailed(self.complaints())
         if not self._ready(process.pid):
@@ -210,13 +212,32 @@ class Server:
 
     def stop_command(self) -> str:
         """Return the command line that stops a lingering server after we have ended."""
-        stop = shlex.join([str(self.tree.program("pg_ctl")), "-D", str(self.data), "stop"])
+        return self._pg_ctl("stop")
+
+    def restart_command(self) -> str:
+        """Return a command line that restarts this server from another process.
+
+        A server that does not linger is restarted by us, as our child, on behalf of whoever runs the command.
+        Only one thread may start or stop a server at a time: leave it alone while the command may be running.
+        """
+        if self._linger:
+            return self._pg_ctl("restart", "-l", str(self.log))
+        path = self.socket_dir / "control"
+        if self._control is None:
+            self._control = ControlSocket(path, {"restart": self.restart, "stop": self.stop, "start": self.start})
+        return shlex.join([sys.executable, "-m", "migrator.sandbox.control", str(path), "restart"])
+
+    def _pg_ctl(self, *arguments: str) -> str:
+        command = shlex.join([str(self.tree.program("pg_ctl")), "-D", str(self.data), *arguments])
         if not self.account.switch:
-            return stop
-        return shlex.join(["su", "-s", "/bin/sh", self.account.name, "-c", stop])
+            return command
+        return shlex.join(["su", "-s", "/bin/sh", self.account.name, "-c", command])
 
     def destroy(self) -> None:
         """End every process of this server and remove its folder."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
         if self.running:
             try:
                 self.stop("immediate", limit_seconds=15)
@@ -251,8 +272,7 @@ class Server:
             BuildNotFound: Neither the shelf nor the original tree has it.
         """
         if version is None or (
-            version == _default_version(self._pristine, extension)
-            and version not in self.shelf.versions(extension)
+            version == self._pristine.default_version(extension) and version not in self.shelf.versions(extension)
         ):
             self._restore(extension)
             return None
@@ -266,11 +286,11 @@ class Server:
 
     def remove(self, extension: str) -> None:
         """Take an extension's library, control file and scripts out of the tree, as purging a package does."""
-        for path in _files(self.tree, extension):
+        for path in self.tree.files_of(extension):
             path.unlink()
 
     def _restore(self, extension: str) -> None:
-        files = _files(self._pristine, extension)
+        files = self._pristine.files_of(extension)
         if not files:
             raise BuildNotFound(f"the tree came without extension {extension}")
         self.remove(extension)
@@ -343,6 +363,8 @@ class Server:
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": str(self.socket_dir),
+            # Everyone is trusted there, so nobody else may come in.
+            "unix_socket_permissions": "0700",
             "logging_collector": "off",
             **({} if durable else _NOT_DURABLE),
             **settings,
@@ -368,38 +390,3 @@ class Server:
         if self._process is None or self._process.poll() is not None:
             raise SandboxError("the server is not running")
         return self._process
-
-
-def _files(tree: Tree, extension: str) -> list[Path]:
-    scripts = [tree.extension_dir.glob(f"{extension}{tail}") for tail in (".control", "--*.sql")]
-    library = tree.library_dir / f"{extension}.so"
-    return [*([library] if library.exists() else []), *(path for paths in scripts for path in sorted(paths))]
-
-
-def _default_version(tree: Tree, extension: str) -> str | None:
-    control = tree.extension_dir / f"{extension}.control"
-    if not control.exists():
-        return None
-    found = re.search(r"^\s*default_version\s*=\s*'([^']*)'", control.read_text(), re.MULTILINE)
-    return found[1] if found else None
-
-
-def _free_port() -> int:
-    """Pick a port below the range from which the kernel serves clients, so that it stays free over a restart."""
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-
-
-def _socket_dir(folder: Path, port: int) -> Path:
-    """Return a folder for the socket, elsewhere where the path would be longer than the kernel takes."""
-    if len(str(folder / "socket" / f".s.PGSQL.{port}.lock")) <= _LONGEST_SOCKET_PATH:
-        return folder / "socket"
-    elsewhere = Path(tempfile.mkdtemp(prefix="migrator-"))
-    elsewhere.chmod(0o755)
-    return elsewhere

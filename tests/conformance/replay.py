@@ -27,6 +27,10 @@ _STDERR_LINES = 6
 _BACKTRACE = re.compile(r"(?m)^\s+\d+: ")
 
 
+class SessionLost(Exception):
+    """The session, or the whole server, is gone: another one has to be opened."""
+
+
 class Replay:
     """Carries out the steps of one recording, all in one session unless the server or the recording ends it."""
 
@@ -119,8 +123,7 @@ class Replay:
             self._notices = []
             try:
                 answer = self._once(sql)
-            except psycopg.OperationalError as error:
-                # The session, or the whole server, is gone: open a new one and try again.
+            except SessionLost as error:
                 lost = lost or str(error).strip().splitlines()[0]
                 self.close()
                 if time.monotonic() > deadline:
@@ -131,19 +134,22 @@ class Replay:
         return _with(answer, self._notices, lost)
 
     def _once(self, sql: str) -> Answer:
-        if self._session is None or self._session.closed:
-            self._session = self.server.connect()
-            self._session.prepare_threshold = None
-            self._session.add_notice_handler(self._noticed)
         try:
-            cursor = self._session.execute(sql)
+            cursor = self._open_session().execute(sql)
         except psycopg.Error as error:
-            if error.sqlstate is None or error.diag.severity_nonlocalized == "FATAL":
-                raise
+            if error.sqlstate is None or error.diag.severity_nonlocalized in {"FATAL", "PANIC"}:
+                raise SessionLost(str(error)) from error
             return _refused(error)
         if cursor.description is None:
             return Answer(ok=True)
         return Answer(ok=True, rows=[[None if value is None else str(value) for value in row] for row in cursor])
+
+    def _open_session(self) -> psycopg.Connection[TupleRow]:
+        if self._session is None or self._session.closed:
+            self._session = self.server.connect()
+            self._session.prepare_threshold = None
+            self._session.add_notice_handler(self._noticed)
+        return self._session
 
     def _noticed(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         self._notices.append([diagnostic.severity or "", diagnostic.sqlstate or "", diagnostic.message_primary or ""])

@@ -247,3 +247,25 @@ def test_a_lingering_server_outlives_us_until_it_is_stopped(server_folder: Path)
     finally:
         if is_alive(int(pid)):
             os.kill(int(pid), signal.SIGQUIT)
+
+
+def test_another_program_can_have_the_server_restarted(make_server: MakeServer) -> None:
+    """The command waits until the server answers again, and the server is still our child."""
+    server = make_server()
+    command = shlex.split(server.restart_command())
+    before = value(server, "SELECT pg_postmaster_start_time()")
+    server.edit_conf("work_mem", "6MB")
+    subprocess.run(command, check=True)
+    assert value(server, "SELECT pg_postmaster_start_time()") != before
+    assert value(server, "SHOW work_mem") == "6MB"
+    assert Path(f"/proc/{server.postmaster_pid}/status").read_text().count(f"PPid:\t{os.getpid()}\n") == 1
+
+
+def test_a_restart_that_fails_is_told_to_the_one_who_asked(make_server: MakeServer) -> None:
+    """The command ends with 1 and the server's own words."""
+    server = make_server()
+    server.set_preload("nowhere")
+    done = subprocess.run(shlex.split(server.restart_command()), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert 'could not access file "nowhere"' in done.stderr
+    assert not server.running
