@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
 from migrator.sandbox import immich_sql
-from migrator.sandbox.immich_sql import FACE_DIMENSION, INDEXES, MODEL_OF_DIMENSION, Extension
+from migrator.sandbox.immich_sql import FACE_DIMENSION, INDEXES, MODEL_OF_DIMENSION, Extension, Index
 
 __all__ = ["ImmichDatabase", "Source"]
 
@@ -173,7 +173,7 @@ class ImmichDatabase:
         # Immich looks at the dimension only where smart search is on.
         return {"clip": {"enabled": False}} if model is None else {"clip": {"modelName": model}}
 
-    def _create_index(self, connection: psycopg.Connection, index: str) -> None:
+    def _create_index(self, connection: psycopg.Connection, index: Index) -> None:
         if self.extension is None:
             return
         count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", INDEXES[index]))

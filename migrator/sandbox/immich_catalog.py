@@ -6,9 +6,11 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+from migrator.sandbox.immich_sql import Table
+
 __all__ = ["ContentHash", "catalog_dump", "content_hash", "content_hashes"]
 
-_KEYS = {"smart_search": "assetId", "face_search": "faceId"}
+_KEYS: dict[Table, str] = {"smart_search": "assetId", "face_search": "faceId"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class ContentHash:
     values: int | None
 
 
-def content_hash(connection: psycopg.Connection, table: str) -> ContentHash:
+def content_hash(connection: psycopg.Connection, table: Table) -> ContentHash:
     """Return rows and value hash of one of Immich's two tables of embeddings. It writes nothing.
 
     Both zeros count as equal. The cast of the column's type has to work, so pgvecto.rs must be loaded while
@@ -35,7 +37,7 @@ def content_hash(connection: psycopg.Connection, table: str) -> ContentHash:
     return ContentHash(int(row[0]), None if row[1] is None else int(row[1]))
 
 
-def content_hashes(connection: psycopg.Connection) -> dict[str, ContentHash]:
+def content_hashes(connection: psycopg.Connection) -> dict[Table, ContentHash]:
     """Return rows and value hash of both tables of embeddings."""
     return {table: content_hash(connection, table) for table in _KEYS}
 

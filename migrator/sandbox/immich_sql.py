@@ -15,6 +15,8 @@ __all__ = [
     "INDEXES",
     "MODEL_OF_DIMENSION",
     "Extension",
+    "Index",
+    "Table",
     "asset_rows",
     "column_type",
     "create_extension",
@@ -27,6 +29,8 @@ __all__ = [
 ]
 
 Extension = Literal["vectors", "vector", "vchord"]
+Index = Literal["clip_index", "face_index"]
+Table = Literal["smart_search", "face_search"]
 
 FACE_DIMENSION = 512
 
@@ -34,7 +38,7 @@ FACE_DIMENSION = 512
 _FEW_ROWS = 128_000
 _MANY_ROWS = 2_048_000
 
-INDEXES = {"clip_index": "smart_search", "face_index": "face_search"}
+INDEXES: dict[Index, Table] = {"clip_index": "smart_search", "face_index": "face_search"}
 
 MODEL_OF_DIMENSION = {
     512: "ViT-B-32__openai",
@@ -245,7 +249,7 @@ def face_rows(face: str, asset_count: int, rows: int) -> sql.Composed:
 
 
 def embedding_rows(
-    table: str, vector_type: sql.Composable, dimension: int, rows: int, *, awkward: bool
+    table: Table, vector_type: sql.Composable, dimension: int, rows: int, *, awkward: bool
 ) -> sql.Composed:
     """Return the statement that adds embeddings number 1 to `rows`: distinct unit vectors, the same ones each time.
 
@@ -270,7 +274,7 @@ def embedding_rows(
     )
 
 
-def index_statement(extension: Extension, index: str, rows: int, release: Version) -> sql.Composed:
+def index_statement(extension: Extension, index: Index, rows: int, release: Version) -> sql.Composed:
     """Return the statement by which the given release of Immich creates one of its two vector indexes.
 
     Nothing in it is qualified, as in Immich: the session's search_path has to reach the operator classes.

@@ -2,7 +2,8 @@
 
 A stand-in for the container: it takes Immich's lock, chooses and creates the vector extension, rebuilds the
 indexes that are not as it wants them and drops the extensions that it no longer needs, with Immich's own
-statements and in its order. Careless where Immich is careless: columns may be emptied.
+statements and in its order. Then it compares the dimension with the CLIP model. Careless where Immich is careless:
+both may empty a table.
 """
 
 import re
@@ -17,11 +18,12 @@ from psycopg import sql
 
 from migrator.sandbox import immich_sql
 from migrator.sandbox.errors import SandboxError
-from migrator.sandbox.immich_sql import INDEXES, Extension
+from migrator.sandbox.immich_sql import INDEXES, MODEL_OF_DIMENSION, Extension, Index, Table
 
-__all__ = ["MIGRATIONS_LOCK", "ImmichStartup", "ImmichStartupFailed"]
+__all__ = ["CLIP_DIMENSION_LOCK", "MIGRATIONS_LOCK", "ImmichStartup", "ImmichStartupFailed"]
 
 MIGRATIONS_LOCK = 200
+CLIP_DIMENSION_LOCK = 512
 
 _NAMES: dict[Extension, str] = {"vchord": "VectorChord", "vectors": "pgvecto.rs", "vector": "pgvector"}
 _ACCESS_METHODS: dict[Extension, str] = {"vchord": "vchordrq", "vectors": "vectors", "vector": "hnsw"}
@@ -34,11 +36,12 @@ _ACCEPTED_VCHORD = (
     (Version("1.133.0"), ">=0.3 <0.4"),
 )
 _LARGEST_DIMENSION = 65_536
+_DIMENSION_OF_MODEL = {model: dimension for dimension, model in MODEL_OF_DIMENSION.items()}
 _OLDEST_POSTGRES = 14_00_00
 _OLDEST_RELEASE = Version("1.133")
 
 
-class ImmichStartupFailed(SandboxError):
+class ImmichStartupFailed(SandboxError):  # noqa: N818 - named after what happened
     """Immich would not have started; the message is Immich's own."""
 
 
@@ -80,6 +83,8 @@ class ImmichStartup:
             fence.execute("SELECT pg_advisory_lock(%s)", [MIGRATIONS_LOCK])
             with psycopg.connect(self.conninfo, autocommit=True) as connection:
                 self._prepare(connection)
+        with psycopg.connect(self.conninfo, autocommit=True) as connection:
+            self._check_model(connection)
         return list(self._lines)
 
     def _prepare(self, connection: psycopg.Connection) -> None:
@@ -178,14 +183,14 @@ class ImmichStartup:
         except psycopg.Error as error:
             self._log(f"WARN Failed to drop {_NAMES[extension]} extension: {error.diag.message_primary}")
 
-    def _reindex_if_needed(self, extension: Extension, index: str) -> None:
+    def _reindex_if_needed(self, extension: Extension, index: Index) -> None:
         with psycopg.connect(self.conninfo, autocommit=True) as connection:
             rows = _row_count(connection, INDEXES[index])
             definition = _definition(connection, index)
             if definition is None or not self._is_as_wanted(extension, index, definition, rows):
                 self._reindex(connection, extension, index, rows)
 
-    def _is_as_wanted(self, extension: Extension, index: str, definition: str, rows: int) -> bool:
+    def _is_as_wanted(self, extension: Extension, index: Index, definition: str, rows: int) -> bool:
         if f"using {_ACCESS_METHODS[extension]}" not in definition.lower():
             return False
         if extension != "vchord":
@@ -196,7 +201,7 @@ class ImmichStartup:
         self._log(f"targetLists={target}, current={current} for {index} of {rows} rows")
         return current in (target, immich_sql.list_count(rows * 1.2))
 
-    def _reindex(self, connection: psycopg.Connection, extension: Extension, index: str, rows: int) -> None:
+    def _reindex(self, connection: psycopg.Connection, extension: Extension, index: Index, rows: int) -> None:
         self._log(f"Reindexing {index} (This may take a while, do not restart)")
         table = sql.Identifier(INDEXES[index])
         dimension = self._dimension(connection, INDEXES[index])
@@ -210,11 +215,8 @@ class ImmichStartup:
                 self._log(f"WARN Column 'embedding' does not exist in table '{name}', truncating and adding column.")
                 connection.execute(sql.SQL("TRUNCATE {}").format(table))
                 connection.execute(sql.SQL("ALTER TABLE {} ADD COLUMN embedding real[] NOT NULL").format(table))
-            change = sql.SQL("ALTER TABLE {} ALTER COLUMN embedding SET DATA TYPE {}")
-            schema = sql.SQL("vectors." if extension == "vectors" else "")
-            vector = sql.SQL("{}vector({})").format(schema, sql.Literal(dimension or immich_sql.FACE_DIMENSION))
-            connection.execute(change.format(table, sql.SQL("real[]")))
-            connection.execute(change.format(table, vector))
+            connection.execute(sql.SQL("ALTER TABLE {} ALTER COLUMN embedding SET DATA TYPE real[]").format(table))
+            self._set_type(connection, extension, INDEXES[index], dimension or immich_sql.FACE_DIMENSION)
             connection.execute(immich_sql.index_statement(extension, index, rows, Version(self.release)))
         try:
             connection.execute(sql.SQL("VACUUM ANALYZE {}").format(table))
@@ -223,7 +225,7 @@ class ImmichStartup:
             self._log(f"WARN Failed to vacuum table '{name}'. The DB will temporarily use more disk space")
         self._log(f"Reindexed {index}")
 
-    def _dimension(self, connection: psycopg.Connection, table: str) -> int | None:
+    def _dimension(self, connection: psycopg.Connection, table: Table) -> int | None:
         """Return the column's dimension, 512 where it has none, and None where there is no column."""
         row = connection.execute(
             "SELECT atttypmod FROM pg_attribute"
@@ -235,23 +237,64 @@ class ImmichStartup:
         self._log(f"WARN Could not retrieve dimension size of column 'embedding' in table '{table}', assuming 512")
         return None if row is None else immich_sql.FACE_DIMENSION
 
+    def _check_model(self, connection: psycopg.Connection) -> None:
+        """Empty smart_search where its dimension is not that of the configured CLIP model."""
+        model = _configured_model(connection)
+        wanted = _DIMENSION_OF_MODEL.get(model or "")
+        connection.execute("SELECT pg_advisory_lock(%s)", [CLIP_DIMENSION_LOCK])
+        found = None if wanted is None else self._dimension(connection, "smart_search")
+        if wanted is None or found == wanted:
+            return
+        self._log(f"Dimension size of model {model} is {wanted}, but database expects {found}.")
+        self._log(f"Updating database CLIP dimension size to {wanted}.")
+        extension = self._choose(self._versions(connection))
+        with connection.transaction():
+            connection.execute("DELETE FROM smart_search")
+            connection.execute(
+                sql.SQL(
+                    "ALTER TABLE smart_search ADD CONSTRAINT dim_size_constraint"
+                    " CHECK (array_length(embedding::real[], 1) = {})"
+                ).format(sql.Literal(wanted))
+            )
+            connection.execute("DROP INDEX IF EXISTS clip_index")
+            self._set_type(connection, extension, "smart_search", wanted)
+            connection.execute(immich_sql.index_statement(extension, "clip_index", 0, Version(self.release)))
+            connection.execute("ALTER TABLE smart_search DROP CONSTRAINT dim_size_constraint")
+
+    def _set_type(self, connection: psycopg.Connection, extension: Extension, table: Table, dimension: int) -> None:
+        schema = sql.SQL("vectors." if extension == "vectors" else "")
+        connection.execute(
+            sql.SQL("ALTER TABLE {} ALTER COLUMN embedding SET DATA TYPE {}vector({})").format(
+                sql.Identifier(table), schema, sql.Literal(dimension)
+            )
+        )
+
     def _log(self, line: str) -> None:
         self._lines.append(line)
         if self.on_line is not None:
             self.on_line(line)
 
 
-def _drop_index(connection: psycopg.Connection, index: str) -> None:
+def _drop_index(connection: psycopg.Connection, index: Index) -> None:
     connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(index)))
     if INDEXES[index] == "smart_search":
         connection.execute("ALTER TABLE smart_search DROP CONSTRAINT IF EXISTS dim_size_constraint")
 
 
-def _row_count(connection: psycopg.Connection, table: str) -> int:
+def _row_count(connection: psycopg.Connection, table: Table) -> int:
     row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
     return 0 if row is None else int(row[0])
 
 
-def _definition(connection: psycopg.Connection, index: str) -> str | None:
+def _definition(connection: psycopg.Connection, index: Index) -> str | None:
     row = connection.execute("SELECT indexdef FROM pg_indexes WHERE indexname = %s", [index]).fetchone()
     return None if row is None else str(row[0])
+
+
+def _configured_model(connection: psycopg.Connection) -> str | None:
+    """Return the CLIP model in the settings, Immich's own where they name none, and None with smart search off."""
+    row = connection.execute(
+        "SELECT value #> '{machineLearning,clip}' FROM system_metadata WHERE key = 'system-config'"
+    ).fetchone()
+    clip = (None if row is None else row[0]) or {}
+    return None if clip.get("enabled") is False else str(clip.get("modelName", MODEL_OF_DIMENSION[512]))

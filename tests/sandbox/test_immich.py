@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from packaging.version import Version
+from servers import MakeServer
 
 from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.immich_catalog import ContentHash, catalog_dump, content_hash, content_hashes
@@ -13,7 +14,6 @@ from migrator.sandbox.immich_sql import index_statement, list_count
 from migrator.sandbox.server import Server
 from migrator.sandbox.shelf import Shelf
 from migrator.sandbox.tree import Tree
-from servers import MakeServer
 
 BOTH = {"vectors": "0.3.0", "vchord": "0.3.0"}
 PRELOAD_BOTH = "vchord.so, vectors.so"

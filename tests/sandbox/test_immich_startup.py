@@ -5,12 +5,12 @@ import threading
 
 import psycopg
 import pytest
+from servers import MakeServer
 
 from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.immich_catalog import catalog_dump, content_hashes
 from migrator.sandbox.immich_startup import MIGRATIONS_LOCK, ImmichStartup, ImmichStartupFailed
 from migrator.sandbox.server import Server
-from servers import MakeServer
 
 
 def as_immich(server: Server) -> str:
@@ -122,6 +122,20 @@ def test_immich_takes_an_array_for_512(make_server: MakeServer) -> None:
         ImmichStartup(conninfo=as_immich(server), on_line=said.append).run()
     assert "WARN Could not retrieve dimension size of column 'embedding' in table 'smart_search', assuming 512" in said
     assert any(line.startswith("WARN Could not run vector reindexing checks.") for line in said)
+
+
+def test_immich_empties_a_table_whose_dimension_is_not_the_models(make_server: MakeServer) -> None:
+    """Why the dimension has to be restored before Immich starts."""
+    server = make_server(install={"vchord": "0.3.0"}, preload="vchord.so")
+    ImmichDatabase(source="vchord", model="ViT-L-14__openai").build(server.conninfo())
+    lines = ImmichStartup(conninfo=as_immich(server)).run()
+    assert lines[2:] == [
+        "Dimension size of model ViT-L-14__openai is 768, but database expects 512.",
+        "Updating database CLIP dimension size to 768.",
+    ]
+    with server.connect("immich") as connection:
+        assert content_hashes(connection)["smart_search"].rows == 0
+        assert "public.smart_search.embedding type=public.vector typmod=768" in catalog_dump(connection)
 
 
 def test_immich_waits_for_its_lock(make_server: MakeServer) -> None:
