@@ -73,6 +73,20 @@ BLURS = (
         "VectorChord's page counts belong to its index format",
     ),
     Blur(
+        "notices",
+        r"lists = \[16\]",
+        r"(?ms)^(INFO 00000 clustering: iteration 4\n.*|[ ]*\.\.\. \d+ more)\Z",
+        "...",
+        "the recorder kept the first six notices only",
+    ),
+    Blur(
+        "rows",
+        "p.prosrc FROM pg_proc p .* e.extname = 'vchord'",
+        r'("plpgsql", null, )".*"',
+        r"\1BODY",
+        "VectorChord's PL/pgSQL is foreign code, a stand-in has bodies of its own",
+    ),
+    Blur(
         "first_connection_refused_with",
         "",
         r"(?s)^.+$",
