@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import psycopg
 from packaging.specifiers import SpecifierSet
@@ -37,8 +38,14 @@ _ACCEPTED_VCHORD = (
 )
 _LARGEST_DIMENSION = 65_536
 _DIMENSION_OF_MODEL = {model: dimension for dimension, model in MODEL_OF_DIMENSION.items()}
+_LAST_WITH_PREWARM_DIM = Version("1.135.0")
+_FIRST_WITHOUT_PREWARM_DIM = Version("0.4")
 _OLDEST_POSTGRES = 14_00_00
 _OLDEST_RELEASE = Version("1.133")
+
+
+# Available version, installed version.
+_Versions: TypeAlias = tuple[Version, Version | None]
 
 
 class ImmichStartupFailed(SandboxError):  # noqa: N818 - named after what happened
@@ -93,8 +100,8 @@ class ImmichStartup:
         self._check_versions(extension, *versions[extension])
         available, installed = versions[extension]
         if installed is None:
-            self._create(connection, extension)
-        elif available is not None and available > installed:
+            self._create(connection, extension, available)
+        elif available > installed:
             self._update(connection, extension, available)
         try:
             # Each table in a session of its own, both at a time.
@@ -115,7 +122,7 @@ class ImmichStartup:
             for index in INDEXES:
                 connection.execute("SELECT vchordrq_prewarm(%s::regclass)", [index])
 
-    def _versions(self, connection: psycopg.Connection) -> dict[Extension, tuple[Version | None, Version | None]]:
+    def _versions(self, connection: psycopg.Connection) -> dict[Extension, _Versions]:
         """Return available and installed version of each extension that this release knows and the server offers."""
         known: tuple[Extension, ...] = ("vchord", "vectors", "vector")
         if Version(self.release) >= Version("3"):
@@ -123,11 +130,11 @@ class ImmichStartup:
         rows = connection.execute(
             "SELECT name, default_version, installed_version FROM pg_available_extensions WHERE name = ANY(%s)",
             [list(known)],
-        ).fetchall()
-        found = {name: tuple(None if text is None else Version(text) for text in texts) for name, *texts in rows}
-        return {name: (found[name][0], found[name][1]) for name in known if name in found}
+        )
+        found = {name: (Version(offered), None if there is None else Version(there)) for name, offered, there in rows}
+        return {name: found[name] for name in known if name in found}
 
-    def _choose(self, versions: dict[Extension, tuple[Version | None, Version | None]]) -> Extension:
+    def _choose(self, versions: dict[Extension, _Versions]) -> Extension:
         if self.vector_extension is not None:
             if self.vector_extension not in versions:
                 name = _NAMES[self.vector_extension]
@@ -138,25 +145,26 @@ class ImmichStartup:
             raise ImmichStartupFailed(f"No vector extension found. Available extensions: {known}")
         return next(iter(versions))
 
-    def _check_versions(self, extension: Extension, available: Version | None, installed: Version | None) -> None:
+    def _check_versions(self, extension: Extension, available: Version, installed: Version | None) -> None:
         name = _NAMES[extension]
         wanted = _ACCEPTED.get(extension) or next(
             text for since, text in _ACCEPTED_VCHORD if Version(self.release) >= since
         )
         for version in (available, installed):
             # An installed version that is too old may still be updated to the one available.
-            outdated = version is installed and version is not None and available is not None and available > version
-            if version is not None and not outdated and version not in SpecifierSet(wanted.replace(" ", ",")):
+            if version is None or (version is installed and available > version):
+                continue
+            if version not in SpecifierSet(wanted.replace(" ", ",")):
                 raise ImmichStartupFailed(
                     f"The {name} extension version is {version}, but Immich only supports {wanted}."
                 )
-        if available is not None and installed is not None and available < installed:
+        if installed is not None and available < installed:
             raise ImmichStartupFailed(
                 f"The database currently has {name} {installed} activated, "
                 f"but the Postgres instance only has {available} available."
             )
 
-    def _create(self, connection: psycopg.Connection, extension: Extension) -> None:
+    def _create(self, connection: psycopg.Connection, extension: Extension, version: Version) -> None:
         self._log(f"Creating {_NAMES[extension]} extension")
         try:
             connection.execute(immich_sql.create_extension(extension))
@@ -166,6 +174,10 @@ class ImmichStartup:
             database = sql.Identifier(connection.info.dbname)
             connection.execute(sql.SQL("ALTER DATABASE {} SET vchordrq.probes = 1").format(database))
             connection.execute("SET vchordrq.probes = 1")
+            if Version(self.release) <= _LAST_WITH_PREWARM_DIM and version < _FIRST_WITHOUT_PREWARM_DIM:
+                dimensions = sql.Literal(",".join(str(dimension) for dimension in MODEL_OF_DIMENSION))
+                prewarm = sql.SQL("ALTER DATABASE {} SET vchordrq.prewarm_dim = {}")
+                connection.execute(prewarm.format(database, dimensions))
 
     def _update(self, connection: psycopg.Connection, extension: Extension, version: Version) -> None:
         self._log(f"Updating {_NAMES[extension]} extension to {version}")
