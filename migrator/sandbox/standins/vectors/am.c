@@ -40,8 +40,8 @@ dimension_of(Relation index)
 }
 
 /* Refuses a vector that does not fit; garbage in the kind field (pgvecto.rs <= 0.1.11) is a bug's panic. */
-static void
-require_fit(Relation index, Datum value)
+void
+vectors_require_fit(Relation index, Datum value)
 {
 	Vector	   *head = (Vector *) PG_DETOAST_DATUM_SLICE(value, 0, HEADER_SIZE - VARHDRSZ);
 
@@ -59,7 +59,7 @@ count_tuple(Relation index, ItemPointer tid, Datum *values, bool *nulls, bool al
 {
 	if (nulls[0])
 		return;
-	require_fit(index, values[0]);
+	vectors_require_fit(index, values[0]);
 	++*(double *) state;
 }
 
@@ -93,7 +93,7 @@ insert(Relation index, Datum *values, bool *nulls, ItemPointer tid, Relation hea
 	if (nulls[0])
 		return false;
 	vectors_require_index(index);
-	require_fit(index, values[0]);
+	vectors_require_fit(index, values[0]);
 	return false;
 }
 

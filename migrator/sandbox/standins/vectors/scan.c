@@ -118,6 +118,7 @@ start(IndexScanDesc scan, Search *search)
 	search->started = true;
 	if (search->order->sk_flags & SK_ISNULL)
 		return;
+	vectors_require_fit(scan->indexRelation, search->order->sk_argument);
 	info->ii_Concurrent = true;
 	heap = table_beginscan_strat(scan->heapRelation, scan->xs_snapshot, 0, NULL, true, false);
 	table_index_build_scan(scan->heapRelation, scan->indexRelation, info, false, false, measure, search, heap);

@@ -74,7 +74,8 @@ PG_FUNCTION_INFO_V1(_vectors_index_stat_wrapper);
 Datum
 _vectors_index_stat_wrapper(PG_FUNCTION_ARGS)
 {
-	Relation	index = relation_open(asked_index(PG_GETARG_OID(0)), AccessShareLock);
+	Oid			asked = asked_index(PG_GETARG_OID(0));
+	Relation	index;
 	TupleDesc	descriptor;
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS] = {false};
@@ -83,6 +84,9 @@ _vectors_index_stat_wrapper(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "a row type is needed");
+	if (!OidIsValid(asked))		/* a temporary index, for example: the worker does not know it */
+		PGVECTORS_ERROR(TEXT_MISSING);
+	index = relation_open(asked, AccessShareLock);
 	vectors_require_index(index);
 	tuples = count_tuples(index);
 	indexing = BEFORE_0_3

@@ -10,8 +10,13 @@
  */
 #include "vectors.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
 #include "catalog/storage.h"
+#include "commands/defrem.h"
+#include "utils/syscache.h"
 
 typedef struct FileList
 {
@@ -63,27 +68,46 @@ after_abort(void)
 		vectors_require_worker();
 	remove_index_files(made);
 }
-#else
-static bool
-contains_index(FileList list)
+
+static void
+install_drop_hook(void)
 {
-	for (int i = 0; i < list.count; i++)
-		if (vectors_have_index_files(list.files[i].relNumber))
-			return true;
-	return false;
+}
+#else
+static object_access_hook_type next_hook = NULL;
+
+/* Whether the transaction drops an index of ours. */
+static bool dropped_index = false;
+
+static bool
+is_index_of_ours(Oid relation)
+{
+	HeapTuple	row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	bool		ours;
+
+	if (!HeapTupleIsValid(row))
+		return false;
+	ours = ((Form_pg_class) GETSTRUCT(row))->relkind == RELKIND_INDEX
+		&& ((Form_pg_class) GETSTRUCT(row))->relam == get_am_oid("vectors", true);
+	ReleaseSysCache(row);
+	return ours;
 }
 
 static void
-remove_through_worker(FileList list)
+note_drop(ObjectAccessType access, Oid class, Oid object, int sub_object, void *argument)
 {
-	if (!contains_index(list))
-		return;
-	if (vectors_files_outdated())
-		ereport(WARNING, (errmsg("Failed to maintain vector indexes: Failed to create RPC client.")));
-	else if (!vectors_worker_is_alive())
-		ereport(WARNING, (errmsg("Failed to maintain vector indexes")));
-	else
-		remove_index_files(list);
+	if (next_hook)
+		next_hook(access, class, object, sub_object, argument);
+	if (access == OAT_DROP && class == RelationRelationId && sub_object == 0
+		&& is_index_of_ours(object))
+		dropped_index = true;
+}
+
+static void
+install_drop_hook(void)
+{
+	next_hook = object_access_hook;
+	object_access_hook = note_drop;
 }
 
 static void
@@ -95,13 +119,21 @@ before_commit(void)
 static void
 after_commit(void)
 {
-	remove_through_worker(freed);
+	if (dropped_index && vectors_files_outdated())
+		ereport(WARNING,
+				(errmsg("Failed to maintain vector indexes: Failed to create RPC client.")));
+	else if (dropped_index && !vectors_worker_is_alive())
+		ereport(WARNING, (errmsg("Failed to maintain vector indexes")));
+	else
+		remove_index_files(freed);
+	dropped_index = false;
 }
 
 static void
 after_abort(void)
 {
-	remove_through_worker(pending_files(false));
+	remove_index_files(pending_files(false));
+	dropped_index = false;
 }
 #endif
 
@@ -130,4 +162,5 @@ void
 vectors_install_transaction_hooks(void)
 {
 	RegisterXactCallback(at_transaction_end, NULL);
+	install_drop_hook();
 }

@@ -67,6 +67,7 @@ extern void vectors_install_compatibility(void);
 
 /* am.c: what every use of an index checks first */
 extern void vectors_require_index(Relation index);
+extern void vectors_require_fit(Relation index, Datum value);
 
 /* scan.c */
 extern IndexScanDesc vectors_beginscan(Relation index, int nkeys, int norderbys);
