@@ -1,20 +1,17 @@
 """Compile the stand-ins: with the machine's C compiler, or with one that pip can bring."""
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import platformdirs
-
+from migrator.sandbox.cache import cache_folder, locked
 from migrator.sandbox.errors import BuildNotFound, CompilationFailed
 from migrator.sandbox.tree import Tree
 
@@ -76,16 +73,9 @@ def compiled(recipe: Recipe, version: str, tree: Tree, announce: Announce) -> Pa
     shelf = cache_folder() / "shelf" / f"postgres-{tree.version}-{_fingerprint(recipe, headers)}"
     folder = shelf / f"{recipe.name}-{version}"
     if not folder.is_dir():
-        with _locked(shelf):
+        with locked(shelf):
             if not folder.is_dir():
                 _compile(recipe, version, headers, folder, announce)
-    return folder
-
-
-def cache_folder() -> Path:
-    """Return the folder for what can be made again at any time."""
-    folder = platformdirs.user_cache_path("vectorchord-migrator")
-    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -99,7 +89,7 @@ def compiler(announce: Announce) -> list[str]:
         if found := shutil.which(name):
             return [found]
     folder = cache_folder() / "ziglang"
-    with _locked(folder):
+    with locked(folder):
         if not (folder / "ziglang/__main__.py").exists():
             announce("no C compiler found: fetching one as a Python package (about 100 MB, once)")
             _pip_install(folder)
@@ -179,15 +169,3 @@ def _open_to_all(folder: Path) -> None:
     folder.chmod(0o755)
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() or path.suffix == ".so" else 0o644)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock beside a path; the kernel releases it when we end, however we end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,7 @@ from psycopg.rows import TupleRow
 
 from migrator.sandbox.accounts import Account, server_account
 from migrator.sandbox.addresses import free_port, socket_folder
+from migrator.sandbox.cluster import make_cluster
 from migrator.sandbox.control import ControlSocket
 from migrator.sandbox.errors import BuildNotFound, SandboxError, ServerStartFailed, ServerStopFailed
 from migrator.sandbox.processes import Process, processes_in, signal_all, spawn, wait_until
@@ -341,18 +342,12 @@ class Server:
     # Making it
 
     def _make_data(self, data_from: Path | None) -> None:
-        if data_from is not None:
-            shutil.copytree(data_from, self.data, symlinks=True)
-        else:
-            self.data.mkdir(mode=0o700)
-        self.account.own(self.data)
-        self.data.chmod(0o700)
         if data_from is None:
-            options = ("-U", "postgres", "-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C")
-            argv: list[str | Path] = [self.tree.program("initdb"), "-D", self.data, *options]
-            done = self.account.run(argv, folder=self.folder)
-            if done.returncode != 0:
-                raise SandboxError(f"initdb failed: {done.stderr.strip()}")
+            make_cluster(self.tree, self.account, self.data)
+        else:
+            shutil.copytree(data_from, self.data, symlinks=True)
+            self.account.own(self.data)
+        self.data.chmod(0o700)
 
     def _configure(self, *, durable: bool, settings: Mapping[str, str]) -> None:
         self.socket_dir.mkdir(exist_ok=True)

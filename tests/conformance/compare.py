@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Literal
 
-from exceptions import BLURS, IMPOSSIBLE, PAIRS
+from exceptions import BLURS, IMPOSSIBLE, PAIRS, UNORDERED
 from recording import ANSWER_FIELDS, Answer, Recording, Step
 
 Outcome = Literal["agrees", "not compared", "impossible", "differs"]
@@ -77,7 +77,9 @@ class Comparison:
                 recorded, replayed = blurred, blurred_too
                 if recorded == replayed:
                     return "; ".join(reasons)
-        return self._paired(step, recorded, replayed) if name == "rows" else None
+        if name != "rows":
+            return None
+        return _reordered(step, recorded, replayed) or self._paired(step, recorded, replayed)
 
     def _paired(self, step: Step, recorded: str, replayed: str) -> str | None:
         for pair in PAIRS:
@@ -101,6 +103,13 @@ class Comparison:
             if fnmatch(self.recording.name, known.recording) and re.search(known.where, step.what):
                 return known.reason
         return None
+
+
+def _reordered(step: Step, recorded: str, replayed: str) -> str | None:
+    for known in UNORDERED:
+        if re.search(known.where, step.what) and sorted(recorded.split("\n")) == sorted(replayed.split("\n")):
+            return known.reason
+    return None
 
 
 def _render(name: str, value: object) -> str:

@@ -24,6 +24,7 @@ from migrator.sandbox.tree import Tree
 
 _RECONNECT_LIMIT_SECONDS = 120
 _STDERR_LINES = 6
+_ALL_NOTICES, _FIRST_NOTICES = 12, 6  # the recorder shortened long lists
 _BACKTRACE = re.compile(r"(?m)^\s+\d+: ")
 
 
@@ -194,9 +195,15 @@ def _with(answer: Answer, notices: list[list[str]], lost: str | None) -> Answer:
         message=answer.message,
         message_detail=answer.message_detail,
         message_hint=answer.message_hint,
-        notices=notices or None,
+        notices=_shortened(notices) or None,
         first_connection_refused_with=lost,
     )
+
+
+def _shortened(notices: list[list[str]]) -> list[list[str]]:
+    if len(notices) <= _ALL_NOTICES:
+        return notices
+    return [*notices[:_FIRST_NOTICES], ["", "", f"... {len(notices) - _FIRST_NOTICES} more"]]
 
 
 def report(verdict: Verdict, *, quiet: bool) -> str:

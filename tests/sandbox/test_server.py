@@ -174,9 +174,17 @@ def test_removing_and_reinstalling_pgvector_changes_this_server_only(make_server
 
 
 def test_two_servers_are_two_clusters(make_server: MakeServer) -> None:
-    """Each has a system identifier of its own, by which a tool tells them apart."""
+    """Each has a system identifier of its own, by which a tool tells them apart, though both are copies."""
     identifier = "SELECT system_identifier FROM pg_control_system()"
-    assert value(make_server(), identifier) != value(make_server(), identifier)
+    first, second = make_server(), make_server()
+    assert value(first, identifier) != value(second, identifier)
+    first.restart()
+    first.kill()
+    first.start()
+    first.stop()
+    told = first.account.run([first.tree.program("pg_controldata"), "-D", first.data], folder=first.folder)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "WARNING" not in told.stdout
 
 
 def test_a_data_directory_can_be_taken_over(make_server: MakeServer) -> None:
