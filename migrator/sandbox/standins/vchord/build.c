@@ -9,20 +9,22 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "storage/latch.h"
 #include "utils/backend_progress.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 typedef struct BuildState
 {
 	Relation	index;
 	int			width;
+	uint32		dimension;
 	int64		tuples;
 	int			pending;			/* how many of "tids" are not yet on disk */
 	ItemPointerData tids[TIDS_PER_PAGE];
 	MemoryContext scratch;
-	int			rows_per_second;	/* 0 = as fast as possible */
 	TimestampTz started;
 } BuildState;
 
@@ -66,22 +68,22 @@ flush(BuildState *state)
 }
 
 /*
- * Stay below the asked-for speed. A build that reads no vectors is over before anybody sees its
- * progress or could interrupt it; STANDIN_VCHORD_ROWS_PER_SECOND in the server's environment
- * gives it the time that a genuine one takes.
+ * Stay below the asked-for speed. This build is over before anybody sees its progress or could
+ * interrupt it; the setting gives it the time that a genuine one takes.
  */
 static void
 throttle(BuildState *state)
 {
 	TimestampTz due;
 
-	if (state->rows_per_second == 0)
+	if (build_rows_per_second == 0)
 		return;
-	due = TimestampTzPlusMilliseconds(state->started, state->tuples * 1000 / state->rows_per_second);
+	due = TimestampTzPlusMilliseconds(state->started, state->tuples * 1000 / build_rows_per_second);
 	while (GetCurrentTimestamp() < due)
 	{
 		CHECK_FOR_INTERRUPTS();
-		pg_usleep(1000);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
 	}
 }
 
@@ -94,7 +96,7 @@ add_tuple(Relation index, ItemPointer tid, Datum *values, bool *isnull, bool ali
 	if (isnull[0])
 		return;
 	before = MemoryContextSwitchTo(state->scratch);
-	check_value(values[0], state->width);
+	check_value(values[0], state->width, state->dimension);
 	MemoryContextSwitchTo(before);
 	MemoryContextReset(state->scratch);
 
@@ -137,7 +139,7 @@ sample_any(Relation heap, struct IndexInfo *info, int64 wanted, int width)
 		FormIndexDatum(info, slot, estate, values, isnull);
 		if (!isnull[0])
 		{
-			check_value(values[0], width);
+			check_header(values[0], width);
 			found++;
 		}
 		MemoryContextSwitchTo(before);
@@ -189,11 +191,10 @@ static void
 fill(Relation heap, Relation index, struct IndexInfo *info)
 {
 	BuildState *state = palloc0(sizeof(BuildState));
-	const char *speed = getenv("STANDIN_VCHORD_ROWS_PER_SECOND");
 
 	state->index = index;
 	state->width = element_width(index);
-	state->rows_per_second = speed == NULL ? 0 : atoi(speed);
+	state->dimension = column_dimension(index);
 	state->started = GetCurrentTimestamp();
 	state->scratch = AllocSetContextCreate(CurrentMemoryContext, "vchord build", ALLOCSET_DEFAULT_SIZES);
 	set_phase(PHASE_INSERTING);
@@ -233,10 +234,11 @@ bool
 insert_tuple(Relation index, Datum *values, bool *isnull, ItemPointer tid, Relation heap,
 			 IndexUniqueCheck check, bool unchanged, struct IndexInfo *info)
 {
-	(void) read_meta(index);
+	Meta		meta = read_meta(index);
+
 	if (isnull[0])
 		return false;
-	check_value(values[0], element_width(index));
+	check_value(values[0], element_width(index), meta.dimension);
 	append_tids(index, tid, 1);
 	return false;
 }

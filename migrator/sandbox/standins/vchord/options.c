@@ -135,7 +135,7 @@ take_lists(const TomlItem *item, BuildOptions *options)
 		int64		value = item->elements[i];
 
 		appendStringInfo(&shown, "%sNumber(" INT64_FORMAT ")", i == 0 ? "" : ", ", value);
-		if (value < 1 || value > (1 << 24) || (i > 0 && value <= item->elements[i - 1]))
+		if (value < 1 || (SINCE(500) && (value > (1 << 24) || (i > 0 && value <= item->elements[i - 1]))))
 			fits = false;
 		if (i < MAX_LEVELS)
 			options->lists[i] = value;
@@ -143,7 +143,7 @@ take_lists(const TomlItem *item, BuildOptions *options)
 	options->levels = Min(item->count, MAX_LEVELS);
 	if (fits)
 		return;
-	/* Before 0.5.0 nobody looked, and the clustering stumbled. */
+	/* Before 0.5.0 nobody looked, and the clustering stumbled over a zero. */
 	ereport(ERROR,
 			(errcode(ERRCODE_INTERNAL_ERROR),
 			 SINCE(500)

@@ -139,8 +139,10 @@ append_tids(Relation index, const ItemPointerData *tids, int count)
 	{
 		BlockNumber hint = ((Meta *) PageGetContents(BufferGetPage(meta_buffer)))->insert_block;
 		Buffer		buffer = block_with_room(index, hint);
+		/* Recovery may not find a page that was just added, so its record must not be a difference. */
+		int			flags = PageIsNew(BufferGetPage(buffer)) ? GENERIC_XLOG_FULL_IMAGE : 0;
 		GenericXLogState *state = GenericXLogStart(index);
-		int			written = fill_page(GenericXLogRegisterBuffer(state, buffer, 0), tids, count);
+		int			written = fill_page(GenericXLogRegisterBuffer(state, buffer, flags), tids, count);
 
 		if (BufferGetBlockNumber(buffer) != hint)
 		{

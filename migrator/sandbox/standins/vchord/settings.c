@@ -1,6 +1,7 @@
 /*
  * Stand-in for VectorChord: the settings. Names, types, ranges and defaults are those that the
- * genuine libraries register; only "probes" and "enable_scan" have an effect here.
+ * genuine libraries register; only "probes" and "enable_scan" have an effect here. One setting is ours
+ * and has another prefix: standin_vchord.build_rows_per_second.
  */
 #include "vchord.h"
 
@@ -11,6 +12,7 @@
 char	   *vchordrq_probes;
 bool		vchordrq_enable_scan = true;
 bool		vchordg_enable_scan = true;
+int			build_rows_per_second;
 
 static const struct config_enum_entry io_methods[] = {
 	{"read_buffer", 0, false},
@@ -119,6 +121,7 @@ define_settings(void)
 		define_later();
 		MarkGUCPrefixReserved("vchordg");
 	}
+	define_int("standin_vchord.build_rows_per_second", &build_rows_per_second, 0, 0, INT_MAX, PGC_USERSET);
 	MarkGUCPrefixReserved("vchord");
 	MarkGUCPrefixReserved("vchordrq");
 }

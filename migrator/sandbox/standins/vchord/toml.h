@@ -35,7 +35,8 @@ typedef struct TomlItem
 
 /* The document's items in their order, tables included. Fails with XX000, as the genuine parser does. */
 extern List *toml_parse(const char *text);
-extern void toml_fail(const char *text, int offset, int carets, const char *complaint) pg_attribute_noreturn();
+extern void toml_fail(const char *text, int offset, int carets, const char *complaint)
+	__attribute__((noreturn));
 
 #pragma GCC visibility pop
 

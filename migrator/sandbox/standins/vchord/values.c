@@ -72,15 +72,28 @@ assert_equal(uint32 left, uint32 right)
  * Only the first bytes are fetched, so this is cheap for values that are stored out of line.
  */
 void
-check_value(Datum value, int width)
+check_header(Datum value, int width)
 {
-	struct varlena *head;
 	VectorHeader *vector;
 
 	if (!SINCE(10000) || width == 0)
 		return;
-	head = PG_DETOAST_DATUM_SLICE(value, 0, sizeof(VectorHeader) - VARHDRSZ);
-	vector = (VectorHeader *) head;
+	vector = (VectorHeader *) PG_DETOAST_DATUM_SLICE(value, 0, sizeof(VectorHeader) - VARHDRSZ);
 	assert_equal(vector->unused, 0);
 	assert_equal(toast_raw_datum_size(value), sizeof(VectorHeader) + width * vector->dimension);
+}
+
+/* Read the whole value, as an index has to, so that one that cannot be read is noticed. */
+void
+check_value(Datum value, int width, uint32 dimension)
+{
+	VectorHeader *vector = (VectorHeader *) PG_DETOAST_DATUM(value);
+
+	if (width == 0)
+		return;
+	check_header(PointerGetDatum(vector), width);
+	if (vector->dimension != dimension)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("expected %u dimensions, not %u", dimension, vector->dimension)));
 }

@@ -88,6 +88,7 @@ typedef struct IndexOptions
 extern char *vchordrq_probes;
 extern bool vchordrq_enable_scan;
 extern bool vchordg_enable_scan;
+extern int	build_rows_per_second;
 extern void define_settings(void);
 extern void check_probes(Relation index, const Meta *meta);
 
@@ -108,7 +109,8 @@ extern int	read_tids(Relation index, BlockNumber block, ItemPointerData *tids);
 extern uint32 column_dimension(Relation index);
 extern int	element_width(Relation index);
 extern bool is_l2(Relation index);
-extern void check_value(Datum value, int width);
+extern void check_header(Datum value, int width);
+extern void check_value(Datum value, int width, uint32 dimension);
 
 /* build.c */
 extern IndexBuildResult *build_index(Relation heap, Relation index, struct IndexInfo *info);
