@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libpq/pqsignal.h"
@@ -18,11 +20,14 @@
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "storage/pmsignal.h"
+#include "utils/timestamp.h"
 
 #define LOCKED_FOLDER "pg_vectors/startup"
 
-/* The genuine library waits 15 seconds (0.3.0: 10) before it gives up; this is for tests. */
+/* The genuine library waits 15 seconds (0.3.0: 10) before it gives up on a worker; this is for tests. */
 #define WAIT_MICROSECONDS 200000
+/* A worker that has not come up yet on a busy machine must not be taken for one that is gone. */
+#define WAIT_FOR_FIRST_MICROSECONDS 15000000
 #define STEP_MICROSECONDS 10000
 
 PGDLLEXPORT void vectors_worker_main(Datum argument);
@@ -39,12 +44,16 @@ static void
 hold_lock(void)
 {
 	int			folder = open(LOCKED_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct timespec now[2];
 
 	if (folder < 0)
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not open \"%s\": %m", LOCKED_FOLDER)));
 	while (flock(folder, LOCK_EX) != 0)
 		if (errno != EINTR)
 			ereport(ERROR, (errcode_for_file_access(), errmsg("could not lock \"%s\": %m", LOCKED_FOLDER)));
+	clock_gettime(CLOCK_REALTIME, &now[0]);
+	now[1] = now[0];
+	futimens(folder, now);		/* read by came_up() */
 }
 
 void
@@ -109,11 +118,24 @@ lock_is_held(void)
 	return held;
 }
 
+/* Tells whether a worker has held the lock since the server was started. */
+static bool
+came_up(void)
+{
+	struct stat folder;
+
+	if (stat(LOCKED_FOLDER, &folder) != 0)
+		return true;
+	return time_t_to_timestamptz(folder.st_mtim.tv_sec) + folder.st_mtim.tv_nsec / 1000 >= PgStartTime;
+}
+
 /* Tells whether the worker lives, after waiting a little for one that is just starting. */
 bool
 vectors_worker_is_alive(void)
 {
-	for (int waited = 0; waited < WAIT_MICROSECONDS; waited += STEP_MICROSECONDS)
+	int			limit = came_up() ? WAIT_MICROSECONDS : WAIT_FOR_FIRST_MICROSECONDS;
+
+	for (int waited = 0; waited < limit; waited += STEP_MICROSECONDS)
 	{
 		if (lock_is_held())
 			return true;
