@@ -1,0 +1,110 @@
+-- One snapshot of everything a step may ask about, as one JSON document.
+-- Catalogs only: nothing here opens an index or calls a function of an extension, so it answers while the library of an
+-- index access method or of a type is missing. Keep it so: no pg_get_indexdef, pg_indexes.indexdef,
+-- pg_total_relation_size, pg_relation_size(index) or format_type with a type modifier.
+WITH interest AS (
+    SELECT %(extensions)s::text[] AS extensions, %(tables)s::text[] AS tables, %(column)s::text AS column_name,
+           %(access_methods)s::text[] AS access_methods, %(settings)s::text[] AS settings, %(locks)s::bigint[] AS locks
+), me AS (
+    SELECT pg_backend_pid() AS pid, d.oid AS database_oid, d.datname, d.datdba
+    FROM pg_database d WHERE d.datname = current_database()
+), members AS (
+    SELECT e.extname, d.classid, d.objid
+    FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid, interest
+    WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = ANY (extensions)
+)
+SELECT json_build_object(
+    'server', json_build_object(
+        'version_num', current_setting('server_version_num')::int,
+        'version', current_setting('server_version'),
+        'description', version(),
+        'system_identifier', (SELECT system_identifier::text FROM pg_control_system()),
+        'started_at', pg_postmaster_start_time()::text,
+        'session', (SELECT pid FROM me),
+        'in_recovery', pg_is_in_recovery()),
+    'database', (SELECT json_build_object(
+        'name', datname, 'oid', database_oid, 'owner', pg_get_userbyid(datdba),
+        'mine', pg_has_role(datdba, 'USAGE')) FROM me),
+    'role', (SELECT json_build_object(
+        'name', rolname, 'superuser', rolsuper) FROM pg_roles WHERE rolname = current_user),
+    'extensions', (SELECT json_agg(json_build_object(
+        'name', x.name, 'version', e.extversion, 'offered', a.default_version, 'schema', n.nspname,
+        'mine', pg_has_role(e.extowner, 'USAGE')))
+        FROM interest, unnest(extensions) AS x (name)
+        LEFT JOIN pg_extension e ON e.extname = x.name
+        LEFT JOIN pg_namespace n ON n.oid = e.extnamespace
+        LEFT JOIN pg_available_extensions a ON a.name = x.name),
+    'columns', (SELECT json_agg(json_build_object(
+        'table_oid', c.oid::bigint, 'schema', n.nspname, 'table', c.relname, 'name', a.attname,
+        'type_schema', tn.nspname, 'type_name', t.typname,
+        'extension', (SELECT m.extname FROM members m WHERE m.classid = 'pg_type'::regclass AND m.objid = t.oid),
+        'typmod', a.atttypmod, 'storage', a.attstorage, 'not_null', a.attnotnull,
+        'comment', col_description(c.oid, a.attnum), 'mine', pg_has_role(c.relowner, 'USAGE'),
+        'key', (SELECT ka.attname FROM pg_index i JOIN pg_attribute ka ON ka.attrelid = i.indrelid AND ka.attnum = i.indkey[0]
+                WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1),
+        'reltuples', c.reltuples, 'size_bytes', pg_table_size(c.oid)) ORDER BY n.nspname, c.relname, a.attnum)
+        FROM interest, pg_attribute a
+        JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_type t ON t.oid = a.atttypid JOIN pg_namespace tn ON tn.oid = t.typnamespace
+        WHERE a.attnum > 0 AND NOT a.attisdropped
+          AND (EXISTS (SELECT 1 FROM members m WHERE m.classid = 'pg_type'::regclass AND m.objid = t.oid)
+               OR (c.relname = ANY (tables) AND a.attname = column_name))),
+    'tables', (SELECT json_agg(json_build_object('schema', n.nspname, 'name', c.relname) ORDER BY 1, 2)
+        FROM interest, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p') AND c.relname = ANY (tables)),
+    'indexes', (SELECT json_agg(json_build_object(
+        'schema', n.nspname, 'name', c.relname, 'table_schema', tn.nspname, 'table', t.relname,
+        'columns', (SELECT json_agg(a.attname ORDER BY k.n) FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (num, n)
+                    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num),
+        'access_method', am.amname, 'operator_class', o.opcname, 'operator_class_schema', onsp.nspname,
+        'options', c.reloptions, 'valid', i.indisvalid AND i.indisready, 'reltuples', c.reltuples)
+        ORDER BY n.nspname, c.relname)
+        FROM interest, pg_index i
+        JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace
+        JOIN pg_am am ON am.oid = c.relam
+        LEFT JOIN pg_opclass o ON o.oid = i.indclass[0] LEFT JOIN pg_namespace onsp ON onsp.oid = o.opcnamespace
+        WHERE am.amname = ANY (access_methods) AND c.relpersistence <> 't'),
+    'checks', (SELECT json_agg(json_build_object('schema', n.nspname, 'table', t.relname, 'name', k.conname))
+        FROM interest, pg_constraint k JOIN pg_class t ON t.oid = k.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+        WHERE k.contype = 'c' AND t.relname = ANY (tables)),
+    'settings', (SELECT json_agg(json_build_object(
+        'name', s.name, 'value', s.setting, 'source', s.source, 'file', s.sourcefile, 'line', s.sourceline,
+        'pending_restart', s.pending_restart))
+        FROM interest, pg_settings s WHERE s.name = ANY (settings)),
+    'stored_settings', (SELECT json_agg(json_build_object(
+        'database', coalesce(d.datname, ''), 'role', coalesce(r.rolname, ''),
+        'name', split_part(v, '=', 1),
+        -- a setting that nobody asked for may be a secret: its name is enough
+        'value', CASE WHEN split_part(v, '=', 1) = ANY (settings) THEN substr(v, strpos(v, '=') + 1) END))
+        FROM interest, me, pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS v
+        LEFT JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole
+        WHERE s.setdatabase IN (0, me.database_oid)),
+    'schemas', (SELECT json_agg(json_build_object('name', nspname, 'mine', pg_has_role(nspowner, 'USAGE'),
+                                                  'may_create', has_schema_privilege(oid, 'CREATE')))
+        FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)'),
+    'dependents', (SELECT json_agg(DISTINCT jsonb_build_object(
+        'extension', m.extname, 'object', pg_describe_object(d.classid, d.objid, d.objsubid)))
+        FROM pg_depend d JOIN members m ON (d.refclassid, d.refobjid) = (m.classid, m.objid)
+        WHERE d.deptype IN ('n', 'a') AND d.classid <> 'pg_amop'::regclass
+          AND NOT EXISTS (SELECT 1 FROM members o WHERE (o.classid, o.objid) = (d.classid, d.objid))
+          AND NOT (d.classid = 'pg_rewrite'::regclass AND EXISTS (
+              SELECT 1 FROM pg_rewrite w JOIN members o ON o.classid = 'pg_class'::regclass AND o.objid = w.ev_class
+              WHERE w.oid = d.objid))
+          AND NOT (d.classid = 'pg_type'::regclass AND EXISTS (
+              SELECT 1 FROM pg_type e JOIN members o ON o.classid = 'pg_type'::regclass AND o.objid = e.oid
+              WHERE e.typarray = d.objid))),
+    'locks', (SELECT json_agg(json_build_object(
+        'key', (l.classid::bigint << 32) | l.objid::bigint, 'pid', l.pid, 'granted', l.granted, 'mine', l.pid = me.pid,
+        'application', a.application_name, 'since', a.state_change::text, 'query', left(a.query, 80)))
+        FROM interest, me, pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.database = me.database_oid
+          AND ((l.classid::bigint << 32) | l.objid::bigint) = ANY (locks)),
+    'sessions', (SELECT json_agg(json_build_object('pid', a.pid, 'application', a.application_name, 'role', a.usename,
+                                                   'address', a.client_addr::text))
+        FROM me, pg_stat_activity a
+        WHERE a.datid = me.database_oid AND a.pid <> me.pid AND a.backend_type = 'client backend'),
+    'may_read_files', has_table_privilege('pg_catalog.pg_file_settings', 'SELECT')
+        AND has_function_privilege('pg_catalog.pg_show_all_file_settings()', 'EXECUTE')
+)

@@ -1,0 +1,117 @@
+"""The dry run: what would be done, step by step, from the same objects that a run executes, in a read-only session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+from migrator.catalog import Catalog
+from migrator.content import Content, Overview, Path
+from migrator.identity import Identity
+from migrator.journal import Journal, journal_path
+from migrator.session import Session, refuse_standby, session_statements
+from migrator.step import Actor, Blocker, Documentation, Facts, NoWayBack, Statement, Step
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One step of a plan. Blockers are only known for the first step that is left to do: later ones depend on it."""
+
+    number: int
+    key: str
+    title: str
+    documentation: Documentation
+    actor: Actor
+    done: bool
+    statements: tuple[Statement, ...]
+    blockers: tuple[Blocker, ...]
+    estimate_seconds: float | None
+    point_of_no_return: str | None
+    way_back: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do now; it may differ when it is run later."""
+
+    address: tuple[str, str, str, str]
+    catalog: Catalog
+    overview: Overview
+    path: Path
+    session: tuple[str, ...]
+    steps: tuple[PlannedStep, ...]
+
+    @property
+    def pending(self) -> tuple[PlannedStep, ...]:
+        """The steps that are left to do."""
+        return tuple(step for step in self.steps if not step.done)
+
+
+def plan(conninfo: str, content: Content, journal: FilePath | None) -> Plan:
+    """Plan a migration without writing anything: the server refuses writes, and no journal is made.
+
+    Raises:
+        MigratorError: as a run would before its first step.
+    """
+    session = Session(conninfo, content.interest, read_only=True)
+    try:
+        session.open()
+        catalog = session.catalog()
+        refuse_standby(catalog)
+        path = content.path(catalog)
+        facts = _known_facts(session, catalog, journal)
+        return Plan(
+            address=session.address,
+            catalog=catalog,
+            overview=content.overview(catalog, facts),
+            path=path,
+            session=tuple(statement.as_string(None) for statement in session_statements(content.interest)),
+            steps=tuple(plan_steps(path.steps, catalog, facts)),
+        )
+    finally:
+        session.close()
+
+
+def plan_steps(steps: tuple[Step, ...], catalog: Catalog, facts: Facts) -> list[PlannedStep]:
+    """Return what each step would do, judged from one snapshot."""
+    planned: list[PlannedStep] = []
+    first_left = True
+    for step in steps:
+        done = step.is_done(catalog, facts)
+        blockers = () if done or not first_left else tuple(step.check(catalog, facts))
+        first_left = first_left and done
+        planned.append(
+            PlannedStep(
+                number=step.documentation.number,
+                key=step.key,
+                title=step.title,
+                documentation=step.documentation,
+                actor=step.actor,
+                done=done,
+                statements=() if done else tuple(step.plan(catalog, facts)),
+                blockers=blockers,
+                estimate_seconds=None if done else step.estimate_seconds(catalog),
+                point_of_no_return=step.point_of_no_return,
+                way_back=_way_back(step, catalog, facts),
+            )
+        )
+    return planned
+
+
+def _way_back(step: Step, catalog: Catalog, facts: Facts) -> str:
+    if step.point_of_no_return:
+        return f"none: {step.point_of_no_return}"
+    undo = step.undo(catalog, facts)
+    return f"none now: {undo.reason}" if isinstance(undo, NoWayBack) and step.is_done(catalog, facts) else "yes"
+
+
+def _known_facts(session: Session, catalog: Catalog, journal: FilePath | None) -> Facts:
+    host, port, database, _ = session.address
+    existing = Journal.open_existing(journal or journal_path(host, port, database))
+    if existing is None:
+        return {}
+    try:
+        existing.belongs_to(Identity.of(catalog))
+        return existing.facts()
+    finally:
+        existing.close()

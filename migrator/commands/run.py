@@ -1,0 +1,295 @@
+"""Runs a migration: connect, look, ask, go on from where the database is, and say what is true when it stops."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+
+from migrator.catalog import Catalog
+from migrator.content import Content, Ending, Overview
+from migrator.content import Path as MigrationPath
+from migrator.engine import Engine, Outcome, pending
+from migrator.errors import (
+    CannotConnect,
+    ConnectionLost,
+    ExitCode,
+    MigratorError,
+    OtherDatabase,
+    RestartFailed,
+)
+from migrator.events import Emit, Restarting, ServerAway, ServerBack
+from migrator.execute import Executor, Patience
+from migrator.identity import Identity
+from migrator.journal import Journal, journal_path
+from migrator.session import Session, refuse_standby
+from migrator.step import Blocker, Facts, Json, Step
+
+RECOVERY_LIMIT_SECONDS = 180.0
+RESTART_LIMIT_SECONDS = 300.0
+LOOK_AGAIN_SECONDS = 2.0
+RESTART = "restart-command"
+"""The key under which the user's own command appears in the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asks for.
+
+    Attributes:
+        conninfo: where the database is; may carry a password, so it is kept in memory only.
+        source: what the data comes from, as --from names it.
+        journal: None = the usual place of this database.
+        arguments: what was typed, without secrets, for the journal.
+        restart_command: a command line that restarts the server, run by the shell; None = the operator does.
+    """
+
+    conninfo: str
+    source: str
+    arguments: Mapping[str, Json]
+    journal: Path | None = None
+    restart_command: str | None = None
+    trust_server: bool = False
+    patience: Patience | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What was found before anything is done."""
+
+    address: tuple[str, str, str, str]
+    catalog: Catalog
+    facts: Facts
+    overview: Overview
+    path: MigrationPath
+    pending: tuple[Step, ...]
+    journal: Path
+    resumed_from: str | None
+    """When the run began that this one goes on with; None for a new one."""
+    interrupted_at: str | None
+    """The step in which the journal's last start ended without an end; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How it ended."""
+
+    exit_code: ExitCode
+    outcome: Outcome
+    ending: Ending | None = None
+    question: str | None = None
+    """The flag that would have answered the question which stopped the run."""
+
+
+class Person(Protocol):
+    """Who is asked. One who cannot answer answers no."""
+
+    def start(self, situation: Situation) -> bool:
+        """Show what was found and planned, and ask whether to begin; not called when nothing is left to do."""
+
+    def confirm(self, sentence: str, database: str) -> bool:
+        """Name what can no longer be undone, and have the database's name typed."""
+
+    def wait(self, outcome: Outcome, seconds: float) -> bool:
+        """Wait until the server should be looked at again; False = the person does not wait here."""
+
+
+def run(request: Request, content: Content, person: Person, emit: Emit) -> Result:
+    """Carry a migration out, or go on with it.
+
+    Raises:
+        MigratorError: with its exit code and what to do next; KeyboardInterrupt passes through.
+    """
+    session = Session(request.conninfo, content.interest)
+    try:
+        return _with_session(session, request, content, person, emit)
+    finally:
+        session.close()
+
+
+def _with_session(session: Session, request: Request, content: Content, person: Person, emit: Emit) -> Result:
+    session.open()
+    catalog = session.catalog()
+    refuse_standby(catalog)
+    path = content.path(catalog)
+    session.hold_tool_lock()
+    situation = _look(session, request, content, catalog, path)
+    if situation.pending and not person.start(situation):
+        return Result(ExitCode.WAITING, Outcome("waiting"), question="--yes")
+    journal = Journal.create_or_open(situation.journal)
+    try:
+        journal.begin(Identity.of(catalog), request.source, path.key, request.arguments)
+        journal.begin_invocation(request.arguments)
+        result = _Run(session, journal, request, content, person, emit).go_on(path)
+        journal.end_invocation(result.exit_code)
+    except BaseException as error:
+        with suppress(MigratorError):
+            journal.end_invocation(error.exit_code if isinstance(error, MigratorError) else ExitCode.FAILED)
+        raise
+    else:
+        return result
+    finally:
+        journal.close()
+
+
+def _look(session: Session, request: Request, content: Content, catalog: Catalog, path: MigrationPath) -> Situation:
+    host, port, database, _ = session.address
+    place = request.journal or journal_path(host, port, database)
+    facts: Facts = {}
+    resumed_from = interrupted_at = None
+    journal = Journal.open_existing(place)
+    if journal is not None:
+        try:
+            journal.belongs_to(Identity.of(catalog))
+            facts = journal.facts()
+            record = journal.run
+            resumed_from = record.started_at if record else None
+            last = max(journal.events(), key=lambda event: event.id, default=None)
+            interrupted_at = last.step if last and last.event == "started" else None
+        finally:
+            journal.close()
+    return Situation(
+        address=session.address,
+        catalog=catalog,
+        facts=facts,
+        overview=content.overview(catalog, facts),
+        path=path,
+        pending=tuple(pending(path.steps, catalog, facts)),
+        journal=place,
+        resumed_from=resumed_from,
+        interrupted_at=interrupted_at,
+    )
+
+
+@dataclass(slots=True)
+class _Run:
+    """One start of the tool on an open journal."""
+
+    session: Session
+    journal: Journal
+    request: Request
+    content: Content
+    person: Person
+    emit: Emit
+    confirmed: set[str] = field(default_factory=set)
+
+    def go_on(self, path: MigrationPath) -> Result:
+        """Advance until done, blocked, or waiting for somebody that nobody here waits for."""
+        engine = Engine(
+            path.steps,
+            session=self.session,
+            journal=self.journal,
+            executor=Executor(self.session, self.journal, self.emit, self.content.diagnose, self.request.patience),
+            emit=self.emit,
+            confirm=self._confirm,
+            trust_server=self.request.trust_server,
+        )
+        while True:
+            try:
+                outcome = engine.go_on()
+            except ConnectionLost as lost:
+                raise self._tell_what_is_true(engine, lost) from lost
+            if outcome.kind == "done":
+                self.journal.end()
+                ending = self.content.ending(self.session.catalog(), self.journal.facts(), path)
+                return Result(ExitCode.DONE, outcome, ending)
+            if outcome.kind == "blocked":
+                return Result(ExitCode.BLOCKED, outcome)
+            wants_restart = outcome.step is not None and outcome.step.wants_restart
+            if wants_restart and self.request.restart_command is not None:
+                self._restart(outcome, self.request.restart_command)
+            elif self.person.wait(outcome, LOOK_AGAIN_SECONDS):
+                self._reconnect(RECOVERY_LIMIT_SECONDS)
+            else:
+                return Result(ExitCode.WAITING, outcome)
+
+    def _confirm(self, step: Step, catalog: Catalog) -> tuple[Blocker, ...]:
+        sentence = step.point_of_no_return or ""
+        if step.key in self.confirmed or self.person.confirm(sentence, catalog.database.name):
+            self.confirmed.add(step.key)
+            return ()
+        return (
+            Blocker(
+                what=step.title,
+                found=f"not confirmed: {sentence}",
+                wanted="the name of the database, typed or given",
+                fix=(f"add --confirm={catalog.database.name}",),
+                kind="operator",
+            ),
+        )
+
+    def _restart(self, outcome: Outcome, command: str) -> None:
+        """Run the user's restart command and wait until a server answers that was started after it."""
+        step = outcome.step.key if outcome.step else ""
+        before = self.session.catalog().server.started_at
+        self.journal.event(step, "started", statement=RESTART)
+        self.emit(Restarting(step, command))
+        self.session.close()
+        finished = subprocess.run(  # noqa: S602 - the person's own command line, with the person's rights
+            command, shell=True, check=False, capture_output=True, text=True, timeout=RESTART_LIMIT_SECONDS
+        )
+        said = [("said", line) for line in (finished.stderr or finished.stdout).strip().splitlines()[-3:]]
+        facts = [("exit code", str(finished.returncode)), *said]
+        try:
+            self._reconnect(RESTART_LIMIT_SECONDS)
+            after = self.session.catalog().server.started_at
+        except (CannotConnect, ConnectionLost) as error:
+            self.journal.event(step, "failed", statement=RESTART, detail=f"exit code {finished.returncode}")
+            raise RestartFailed(
+                "the server does not answer after the restart command; nothing is lost",
+                facts=facts,
+                hint="look at the server's log, start it, then run the same command again",
+            ) from error
+        if after == before:
+            self.journal.event(step, "failed", statement=RESTART, detail="the server was not restarted")
+            raise RestartFailed(
+                "the restart command ended, but the server was not restarted; nothing was changed",
+                facts=facts,
+                hint="restart PostgreSQL yourself (a reload is not enough), then run the same command again",
+            )
+        self.journal.event(step, "finished", statement=RESTART)
+
+    def _reconnect(self, limit_seconds: float) -> None:
+        """Be connected, to the database of this journal and nobody else's, with our lock."""
+        with suppress(ConnectionLost, psycopg.OperationalError):
+            self.session.connection.execute("SELECT 1")
+            return
+        begun = time.monotonic()
+        self.session.wait_until_back(limit_seconds, lambda seconds: self.emit(ServerAway(seconds)))
+        self.emit(ServerBack(time.monotonic() - begun))
+        self.journal.belongs_to(Identity.of(self.session.catalog()))
+        self.session.hold_tool_lock()
+
+    def _tell_what_is_true(self, engine: Engine, lost: ConnectionLost) -> MigratorError:
+        """Wait for the server after a lost connection, ask it what was committed, and say so."""
+        step = next((s for s in engine.steps if s.key == engine.run.state), None)
+        title = step.title if step else engine.run.state
+        again = "run the same command again: it goes on from here"
+        try:
+            self._reconnect(RECOVERY_LIMIT_SECONDS)
+            catalog = self.session.catalog()
+        except OtherDatabase as other:
+            return other
+        except (CannotConnect, ConnectionLost):
+            return ConnectionLost(
+                f'the connection was lost in step "{title}", and the server does not come back',
+                facts=lost.facts,
+                hint=f"start the server; nothing is lost; then {again}",
+            )
+        done = step is not None and step.is_done(catalog, self.journal.facts())
+        now = "committed: it is done" if done else "rolled back: everything is as it was before it"
+        return ConnectionLost(
+            f'the connection was lost in step "{title}"; nothing is lost',
+            facts=[
+                *lost.facts,
+                ("now", f"the server is back; the step was {now}"),
+                *self.content.explain_loss(catalog),
+            ],
+            hint=again,
+        )

@@ -1,0 +1,99 @@
+"""Where a migration stands: what the journal says and what the server shows, and which of the two could not be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrator.catalog import Catalog
+from migrator.content import Content
+from migrator.errors import CannotConnect, ConnectionLost, NotImmich, WrongSource
+from migrator.identity import Identity
+from migrator.journal import EventRecord, Journal, RunRecord
+from migrator.session import Session
+from migrator.step import Facts, Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepStatus:
+    """One step: what the server shows (None = could not be seen), and the journal's last word on it."""
+
+    number: int
+    key: str
+    title: str
+    actor: str
+    done: bool | None
+    journal: str | None
+    at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Journal and server side by side; `server_error` and `journal_missing` say what could not be seen."""
+
+    journal: Path
+    journal_missing: bool
+    run: RunRecord | None
+    last: EventRecord | None
+    server_error: str | None
+    same_database: bool | None
+    steps: tuple[StepStatus, ...]
+
+    @property
+    def next_step(self) -> StepStatus | None:
+        """The first step that is not done; None when all are, or when nobody could see."""
+        return next((step for step in self.steps if step.done is False), None)
+
+
+def status(conninfo: str, content: Content, journal_file: Path) -> Status:
+    """Read the journal, ask the server, change nothing; works beside a running migration.
+
+    Raises:
+        JournalTooNew, JournalUnreadable: the journal cannot be read.
+    """
+    journal = Journal.open_existing(journal_file)
+    try:
+        run = journal.run if journal else None
+        facts = journal.facts() if journal else {}
+        last_of = journal.last_of_steps() if journal else {}
+        events = list(journal.events()) if journal else []
+    finally:
+        if journal:
+            journal.close()
+    session = Session(conninfo, content.interest, read_only=True)
+    steps: tuple[StepStatus, ...] = ()
+    error: str | None = None
+    same: bool | None = None
+    try:
+        session.open()
+        catalog = session.catalog()
+        same = run is None or run.identity == Identity.of(catalog)
+        path = content.path(catalog).steps
+        done = _done(path, catalog, facts)
+        steps = tuple(
+            StepStatus(
+                step.documentation.number,
+                step.key,
+                step.title,
+                step.actor,
+                is_done,
+                last_of[step.key].event if step.key in last_of else None,
+                last_of[step.key].at if step.key in last_of else None,
+            )
+            for step, is_done in zip(path, done, strict=True)
+        )
+    except (CannotConnect, ConnectionLost, NotImmich, WrongSource) as trouble:
+        error = str(trouble)
+    finally:
+        session.close()
+    return Status(journal_file, journal is None, run, events[-1] if events else None, error, same, steps)
+
+
+def _done(steps: Sequence[Step], catalog: Catalog, facts: Facts) -> list[bool]:
+    """Tell which steps are done; what only lasts as long as a run's own session counts with the step after it."""
+    done: list[bool] = []
+    for step in reversed(steps):
+        shown = step.is_done(catalog, facts)
+        done.insert(0, shown or (not step.lasting and bool(done) and done[0]))
+    return done

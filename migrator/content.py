@@ -1,0 +1,90 @@
+"""What the engine asks of the content: the only seam through which commands reach the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import psycopg
+
+from migrator.catalog import Catalog, Interest
+from migrator.execute import Diagnosis
+from migrator.step import Facts, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The steps that lead from what is there to what is wanted, and why it is these."""
+
+    key: str
+    name: str
+    why: str
+    steps: tuple[Step, ...]
+    groups: Mapping[int, str]
+    """Titles of documented steps that consist of several states."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableLine:
+    """One of the application's tables: what it is today, what it will be; `rows` is None where nobody can count."""
+
+    name: str
+    rows: int | None
+    today: str
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentLine:
+    """One piece of software on the server: what it is today, what it will be."""
+
+    name: str
+    today: str
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What was found, for the first screen."""
+
+    application: str
+    tables: tuple[TableLine, ...]
+    components: tuple[ComponentLine, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is true at the end, for the last screen; the last sentence is the most important one."""
+
+    headline: str
+    lines: tuple[tuple[str, str], ...]
+    last: str
+
+
+class Content(Protocol):
+    """The knowledge of what is migrated; the engine has none."""
+
+    @property
+    def interest(self) -> Interest:
+        """What the snapshot has to contain."""
+
+    def path(self, catalog: Catalog) -> Path:
+        """Return the path that fits what the catalogs say.
+
+        Raises:
+            MigratorError: this is not a database that the paths know (NotImmich, WrongSource).
+        """
+
+    def overview(self, catalog: Catalog, facts: Facts) -> Overview:
+        """Return what was found and what will be."""
+
+    def ending(self, catalog: Catalog, facts: Facts, path: Path) -> Ending:
+        """Return what is true now that every step is done."""
+
+    def diagnose(self, error: psycopg.Error, catalog: Catalog) -> Diagnosis | None:
+        """Return what a database error means, if somebody has met it before."""
+
+    def explain_loss(self, catalog: Catalog) -> Sequence[tuple[str, str]]:
+        """Return lines (label, text) that explain why a connection may have been lost in the middle."""

@@ -1,0 +1,214 @@
+"""The state machine: the only code that moves a run.
+
+A state named S means "S is the next step to carry out". The condition of a move is the step's precondition, its work is
+done before the state changes, and a failure leaves the state where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+from transitions import EventData, Machine, State
+
+from migrator.catalog import Catalog
+from migrator.errors import Contradiction, MigratorError, NotDoneAfterAll
+from migrator.events import Emit, StepFinished, StepObserved, StepStarted, Waiting
+from migrator.execute import DiagnosedError, Executor
+from migrator.journal import Journal
+from migrator.privileges import lacking
+from migrator.session import Session
+from migrator.step import Actor, Blocker, Facts, Step
+
+if TYPE_CHECKING:
+    from transitions.core import TransitionConfigDict
+
+DONE = "done"
+
+Confirm = Callable[[Step, Catalog], tuple[Blocker, ...]]
+"""Asked before a point of no return; what it returns stands in the way."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Where a run is; restored by asking the database, not kept."""
+
+    state: str
+    blockers: tuple[Blocker, ...] = ()
+    catalog: Catalog | None = None
+    carried_out: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How far a run came, and what stands in its way."""
+
+    kind: Literal["done", "waiting", "blocked"]
+    step: Step | None = None
+    blockers: tuple[Blocker, ...] = ()
+
+
+class StepState(State):
+    """A state that carries the step to be done before it may be left."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(name=step.key)
+        self.step = step
+
+
+class Engine:
+    """Moves a run from step to step: observe, check, record, start, execute, prove, finish."""
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        *,
+        session: Session,
+        journal: Journal,
+        executor: Executor,
+        emit: Emit,
+        confirm: Confirm,
+        trust_server: bool = False,
+    ) -> None:
+        self.steps = tuple(steps)
+        self.run = Run(state=self.steps[0].key)
+        self._last_number = max(step.documentation.number for step in steps)
+        self._session, self._journal, self._executor = session, journal, executor
+        self._emit, self._confirm, self._trust_server = emit, confirm, trust_server
+        path = [*(step.key for step in steps), DONE]
+        moves: list[TransitionConfigDict] = [
+            {
+                "trigger": "advance",
+                "source": here,
+                "dest": there,
+                "conditions": self._ready,
+                "before": self._carry_out,
+            }
+            for here, there in pairwise(path)
+        ]
+        self._machine = Machine(
+            model=None,
+            initial=None,
+            transitions=moves,
+            states=[*(StepState(step) for step in steps), State(DONE, final=True)],
+            send_event=True,
+            auto_transitions=False,
+            queued=False,
+        )
+
+    def go_on(self) -> Outcome:
+        """Advance as far as possible from the first step on, asking the server about each.
+
+        Raises:
+            MigratorError: whatever made a step fail; the run stays in front of that step.
+        """
+        self.run.state, self.run.catalog = self.steps[0].key, None
+        while self.run.state != DONE:
+            if not self.advance():
+                step = self._step()
+                waiting = all(b.kind == "operator" for b in self.run.blockers)
+                return Outcome("waiting" if waiting else "blocked", step, self.run.blockers)
+        return Outcome("done")
+
+    def advance(self) -> bool:
+        """Carry out one step; False means that its blockers are in `run.blockers`."""
+        try:
+            return self._machine.events["advance"].trigger(self.run)
+        except DiagnosedError as obstacle:
+            self.run.blockers = (obstacle.diagnosis.blocker,)
+            self._wait(self._step())
+            return False
+
+    def _ready(self, event: EventData) -> bool:
+        """Tell whether the step may be left: done already, or nothing stands in the way of doing it."""
+        step, catalog, facts = _step_of(event), self._catalog(), self._journal.facts()
+        self.run.blockers = ()
+        if step.is_done(catalog, facts):
+            return True
+        self._compare_with_journal(step)
+        blockers = [*step.check(catalog, facts)]
+        if not blockers and step.point_of_no_return:
+            blockers += self._confirm(step, catalog)
+        if not blockers:
+            blockers += lacking(catalog, step.title, step.plan(catalog, facts))
+        self.run.blockers = tuple(blockers)
+        if blockers:
+            self._wait(step)
+        return not blockers
+
+    def _carry_out(self, event: EventData) -> None:
+        step, catalog = _step_of(event), self._catalog()
+        if step.is_done(catalog, self._journal.facts()):
+            self._observe(step)
+            return
+        for fact in step.record(catalog):
+            self._journal.record(step.key, fact)
+        self._journal.event(step.key, "started")
+        self._emit(StepStarted(step.key, step.title, step.documentation.number, self._last_number, step.actor))
+        begun = time.monotonic()
+        try:
+            self._executor.carry_out(step.key, step.plan(catalog, self._journal.facts()), catalog)
+        except MigratorError as error:
+            self.run.catalog = None
+            self._journal.event(step.key, "failed", detail=str(error))
+            raise
+        self.run.catalog = None
+        if not step.is_done(self._catalog(), self._journal.facts()):
+            self._journal.event(step.key, "failed", detail=str(NotDoneAfterAll.__doc__))
+            raise NotDoneAfterAll(
+                f'the statements of step "{step.key}" ran, but the server does not show their result',
+                hint="run the same command again; if it happens again, please report it with the log file",
+            )
+        seconds = time.monotonic() - begun
+        self._journal.event(step.key, "finished", seconds=seconds)
+        self.run.carried_out.append(step.key)
+        self._emit(StepFinished(step.key, step.title, seconds))
+
+    def _observe(self, step: Step) -> None:
+        last = self._journal.last_of_steps().get(step.key)
+        if last is None or last.event not in ("observed", "finished"):
+            self._journal.event(step.key, "observed")
+        self._emit(StepObserved(step.key, step.title))
+
+    def _wait(self, step: Step) -> None:
+        last = self._journal.last_of_steps().get(step.key)
+        detail = [{"what": b.what, "found": b.found, "wanted": b.wanted} for b in self.run.blockers]
+        if last is None or last.event != "waiting" or last.detail != detail:
+            self._journal.event(step.key, "waiting", detail=detail)
+        number = step.documentation.number
+        self._emit(Waiting(step.key, step.title, number, self._last_number, self.run.blockers))
+
+    def _compare_with_journal(self, step: Step) -> None:
+        """Refuse to redo what the journal says this tool finished: somebody changed the database behind it."""
+        last = self._journal.last_of_steps().get(step.key)
+        if last is None or last.event != "finished" or not step.lasting or step.actor is not Actor.TOOL:
+            return
+        if self._trust_server:
+            return
+        raise Contradiction(
+            f'the journal says that step "{step.key}" was finished, the server does not show it; nothing was changed',
+            facts=[("journal", f"finished at {last.at}"), ("server", f"not done: {step.title}")],
+            hint="if the database was put back on purpose (backup, by hand), go on from what it is: add --trust-server",
+        )
+
+    def _catalog(self) -> Catalog:
+        if self.run.catalog is None:
+            self.run.catalog = self._session.catalog()
+        return self.run.catalog
+
+    def _step(self) -> Step:
+        return next(step for step in self.steps if step.key == self.run.state)
+
+
+def _step_of(event: EventData) -> Step:
+    if not isinstance(event.state, StepState):
+        raise TypeError(f'state "{event.state}" carries no step')
+    return event.state.step
+
+
+def pending(steps: Sequence[Step], catalog: Catalog, facts: Facts) -> list[Step]:
+    """Return the steps whose result the server does not show yet."""
+    return [step for step in steps if not step.is_done(catalog, facts)]

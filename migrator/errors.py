@@ -1,0 +1,141 @@
+"""Every refusal and failure of the tool: the docstring is the default message, the class carries the exit code.
+
+A message is one lower-case sentence without a full stop that says the outcome too; the hint is what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """The exit codes; they are an interface."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    WAITING = 3
+    BLOCKED = 4
+    REFUSED = 5
+    WORK_PENDING = 100
+    INTERRUPTED = 130
+
+
+class MigratorError(Exception):
+    """something went wrong; nothing was changed"""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+    def __init__(
+        self, message: str | None = None, *, hint: str | None = None, facts: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """Keep the sentence, what to do about it, and the lines (label, text) that explain it."""
+        super().__init__(message or self.__doc__ or type(self).__name__)
+        self.hint = hint
+        self.facts = tuple(facts)
+
+
+class CannotConnect(MigratorError):
+    """the server cannot be reached; nothing was changed"""
+
+
+class WrongPassword(CannotConnect):
+    """the server refuses this role and password; nothing was changed"""
+
+
+class NoSuchDatabase(CannotConnect):
+    """there is no such database on this server; nothing was changed"""
+
+
+class BadConnectionSettings(MigratorError):
+    """the connection settings cannot be understood; nothing was changed"""
+
+    exit_code = ExitCode.USAGE
+
+
+class Usage(MigratorError):
+    """these options do not go together; nothing was changed"""
+
+    exit_code = ExitCode.USAGE
+
+
+class NotImmich(MigratorError):
+    """this database has none of Immich's tables; nothing was changed"""
+
+    exit_code = ExitCode.BLOCKED
+
+
+class WrongSource(MigratorError):
+    """the database does not use what --from names; nothing was changed"""
+
+    exit_code = ExitCode.BLOCKED
+
+
+class Standby(MigratorError):
+    """this server is a standby and takes no changes; nothing was changed"""
+
+    exit_code = ExitCode.BLOCKED
+
+
+class OtherDatabase(MigratorError):
+    """the journal belongs to another database; nothing was changed"""
+
+    exit_code = ExitCode.REFUSED
+
+
+class JournalTooNew(MigratorError):
+    """the journal was written by a newer version of this tool; nothing was changed"""
+
+    exit_code = ExitCode.REFUSED
+
+
+class JournalUnreadable(MigratorError):
+    """the journal is damaged; nothing was changed"""
+
+    exit_code = ExitCode.REFUSED
+
+
+class JournalWriteFailed(MigratorError):
+    """the journal cannot be written, so nothing further was changed"""
+
+
+class AlreadyRunning(MigratorError):
+    """another copy of this tool works on this database; nothing was changed"""
+
+    exit_code = ExitCode.REFUSED
+
+
+class Contradiction(MigratorError):
+    """the journal and the server disagree; nothing was changed"""
+
+    exit_code = ExitCode.REFUSED
+
+
+class StatementFailed(MigratorError):
+    """a statement failed and was rolled back"""
+
+
+class LockNotGiven(StatementFailed):
+    """a lock was not given in time; the statement was rolled back"""
+
+    exit_code = ExitCode.BLOCKED
+
+
+class ProofFailed(StatementFailed):
+    """what was counted and hashed before differs from what is there after; everything was rolled back"""
+
+
+class NotDoneAfterAll(MigratorError):
+    """the statements ran, but the server does not show their result"""
+
+
+class ConnectionLost(MigratorError):
+    """the connection to the server was lost"""
+
+
+class RestartFailed(MigratorError):
+    """the restart command did not bring the server back"""
+
+    exit_code = ExitCode.WAITING

@@ -1,0 +1,313 @@
+"""The journal: what a run did and what it must not forget, in one SQLite file per migrated database.
+
+It survives a kill at any point (WAL, synchronous=FULL): what was written before the process died is there after.
+It is memory, not truth: on resume the database is asked first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import sqlite3
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, Self
+
+import structlog
+from platformdirs import user_state_path
+from sqlite_utils import Database
+
+from migrator import __version__
+from migrator.errors import AlreadyRunning, JournalTooNew, JournalUnreadable, JournalWriteFailed, OtherDatabase
+from migrator.identity import Identity
+from migrator.step import Fact, Json
+
+SCHEMA_VERSION = 1
+
+EventKind = Literal["observed", "started", "finished", "failed", "waiting", "retried"]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The one row that says what the journal is about."""
+
+    run_id: str
+    identity: Identity
+    source: str
+    path: str
+    options: Mapping[str, Json]
+    started_at: str
+    finished_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """One row of `events`; times are UTC in ISO 8601."""
+
+    id: int
+    at: str
+    step: str
+    statement: str | None
+    event: EventKind
+    duration_seconds: float | None
+    detail: Json
+
+
+def journal_path(host: str, port: str, database: str) -> Path:
+    """Return where the journal of a database lies unless --journal says otherwise; found without asking the server."""
+    place = f"{host}-{port}" if host and not host.startswith("/") else f"local{host.replace('/', '_')}-{port}"
+    name = re.sub(r"[^A-Za-z0-9._@-]", "_", f"{database}@{place}")
+    return user_state_path("migrator") / f"{name}.db"
+
+
+def now() -> str:
+    """Return the time as the journal writes it: UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Journal:
+    """An open journal. Every write is on disk when the method returns."""
+
+    def __init__(self, path: Path, database: Database) -> None:
+        self.path = path
+        self._db = database
+        self._lock: int | None = None
+        self._invocation = 0
+
+    @classmethod
+    def create_or_open(cls, path: Path) -> Self:
+        """Open the journal for a run, creating it and its folder where needed, and hold it against a second copy.
+
+        Raises:
+            AlreadyRunning: another process holds it.
+            JournalTooNew: a newer version of the tool wrote it.
+            JournalUnreadable: it is no journal, or damaged.
+            JournalWriteFailed: it cannot be created or written.
+        """
+        lock: int | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = _hold(path.with_suffix(path.suffix + ".lock"))
+            with _writing(path):
+                journal = cls(path, _connect(path))
+        except OSError as error:
+            raise JournalWriteFailed(
+                f'the journal "{path}" cannot be written ({error.strerror}); nothing was changed',
+                hint="give it another place: --journal FILE",
+            ) from error
+        journal._lock = lock
+        return journal
+
+    @classmethod
+    def open_existing(cls, path: Path) -> Self | None:
+        """Open a journal for reading only, or return None where there is none."""
+        if not path.exists():
+            return None
+        try:
+            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            _check_schema(path, connection)
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(path) from error
+        return cls(path, Database(connection))
+
+    def close(self) -> None:
+        """Close the file and let go of it."""
+        self._db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # -- the run ---------------------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> RunRecord | None:
+        """What the journal is about, or None before a run began."""
+        for row in self._db.query("SELECT * FROM run"):
+            identity = Identity(row["system_identifier"], row["database_oid"], row["database_name"])
+            return RunRecord(
+                row["run_id"], identity, row["source"], row["path"], json.loads(row["options"]),
+                row["started_at"], row["finished_at"],
+            )  # fmt: skip
+        return None
+
+    def belongs_to(self, identity: Identity) -> None:
+        """Refuse another database than the one the run began with.
+
+        Raises:
+            OtherDatabase: with both identities in its lines.
+        """
+        run = self.run
+        if run is not None and run.identity != identity:
+            raise OtherDatabase(
+                f'the journal "{self.path}" belongs to another database; nothing was changed',
+                facts=[("journal", str(run.identity)), ("server", str(identity))],
+                hint="if this database is meant, give it a journal of its own: --journal FILE",
+            )
+
+    def begin(self, identity: Identity, source: str, path: str, options: Mapping[str, Json]) -> None:
+        """Claim the journal for a database, unless it already is; what was recorded at the beginning stays."""
+        if self.run is not None:
+            self.belongs_to(identity)
+            return
+        self._insert(
+            "run",
+            {
+                "id": 1,
+                "run_id": str(uuid.uuid4()),
+                "system_identifier": identity.system_identifier,
+                "database_oid": identity.database_oid,
+                "database_name": identity.database_name,
+                "source": source,
+                "path": path,
+                "options": json.dumps(options),
+                "tool_version": __version__,
+                "schema_version": SCHEMA_VERSION,
+                "started_at": now(),
+                "finished_at": None,
+            },
+        )
+
+    def end(self) -> None:
+        """Note that the whole path is done, once."""
+        with _writing(self.path):
+            self._db.execute("UPDATE run SET finished_at = ? WHERE finished_at IS NULL", [now()])
+
+    def begin_invocation(self, arguments: Mapping[str, Json]) -> None:
+        """Note this start of the tool. The caller leaves secrets out of `arguments`."""
+        self._invocation = self._insert(
+            "invocations",
+            {
+                "started_at": now(),
+                "tool_version": __version__,
+                "arguments": json.dumps(arguments),
+                "pid": os.getpid(),
+                "ended_at": None,
+                "exit_code": None,
+            },
+        )
+
+    def end_invocation(self, exit_code: int) -> None:
+        """Note how this start of the tool ended."""
+        with _writing(self.path):
+            self._db.execute(
+                "UPDATE invocations SET ended_at = ?, exit_code = ? WHERE id = ?", [now(), exit_code, self._invocation]
+            )
+
+    # -- facts and events ------------------------------------------------------------------------------------------
+
+    def record(self, step: str, fact: Fact) -> None:
+        """Put a fact on disk, unless its newest value is the same already."""
+        known = self.facts()
+        if fact.name in known and known[fact.name] == fact.value:
+            return
+        row = {"name": fact.name, "value": json.dumps(fact.value), "step": step, "recorded_at": now()}
+        self._insert("facts", row)
+        log.info("fact_recorded", step=step, name=fact.name, value=fact.value)
+
+    def facts(self) -> dict[str, Json]:
+        """Return the newest value of each fact."""
+        return {row["name"]: json.loads(row["value"]) for row in self._db.query("SELECT * FROM facts ORDER BY id")}
+
+    def event(
+        self,
+        step: str,
+        kind: EventKind,
+        *,
+        statement: str | None = None,
+        seconds: float | None = None,
+        detail: Json = None,
+    ) -> None:
+        """Append what happened."""
+        row = {
+            "at": now(),
+            "invocation": self._invocation,
+            "step": step,
+            "statement": statement,
+            "event": kind,
+            "duration_seconds": seconds,
+            "detail": None if detail is None else json.dumps(detail),
+        }
+        self._insert("events", row)
+        log.info("event", step=step, statement=statement, kind=kind, seconds=seconds, detail=detail)
+
+    def events(self) -> Iterator[EventRecord]:
+        """Iterate over everything that happened, oldest first."""
+        for row in self._db.query("SELECT * FROM events ORDER BY id"):
+            detail = None if row["detail"] is None else json.loads(row["detail"])
+            yield EventRecord(
+                row["id"], row["at"], row["step"], row["statement"], row["event"], row["duration_seconds"], detail
+            )
+
+    def last_of_steps(self) -> dict[str, EventRecord]:
+        """Return, by step, the last event that concerns the step itself and not one of its statements."""
+        return {event.step: event for event in self.events() if event.statement is None}
+
+    def _insert(self, table: str, row: Mapping[str, object]) -> int:
+        with _writing(self.path):
+            inserted = self._db.table(table).insert(dict(row))
+        return int(inserted.last_pk) if isinstance(inserted.last_pk, int) else 0
+
+
+def _connect(path: Path) -> Database:
+    connection = sqlite3.connect(path, timeout=10)
+    path.chmod(0o600)
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+        script = files("migrator").joinpath("journal.sql").read_text(encoding="utf-8")
+        connection.executescript(f"BEGIN;\n{script}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;")
+    _check_schema(path, connection)
+    return Database(connection)
+
+
+def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise JournalTooNew(
+            f'the journal "{path}" was written by a newer version of this tool; nothing was changed',
+            facts=[("journal", f"schema {version}"), ("this program", f"schema {SCHEMA_VERSION}")],
+            hint="use the newer version, or give this run a journal of its own: --journal FILE",
+        )
+    connection.execute("SELECT count(*) FROM run").fetchone()
+
+
+def _unreadable(path: Path) -> JournalUnreadable:
+    return JournalUnreadable(
+        f'the journal "{path}" cannot be read; nothing was changed',
+        hint=f"keep it aside (mv {path} {path}.kept) and run the same command again: the database tells what was done",
+    )
+
+
+def _hold(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise AlreadyRunning(
+            f'another copy of this tool holds the journal ("{path}"); nothing was changed',
+            hint="wait for it, or look at it with: migrate status",
+        ) from error
+    return handle
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise JournalWriteFailed(
+            f'the journal "{path}" cannot be written ({error}), so nothing further was changed',
+            hint="make room or give it another place (--journal FILE), then run the same command again",
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise _unreadable(path) from error

@@ -1,0 +1,214 @@
+"""The tool's one connection: opened with the settings that its promises rest on, and opened again after a restart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg_errors
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Composed, Literal
+
+from migrator.catalog import Catalog, Interest, read_catalog
+from migrator.errors import (
+    AlreadyRunning,
+    BadConnectionSettings,
+    CannotConnect,
+    ConnectionLost,
+    NoSuchDatabase,
+    Standby,
+    WrongPassword,
+)
+from migrator.locks import TOOL_LOCK, describe, holder_of
+
+APPLICATION_NAME = "migrate"
+CONNECT_TIMEOUT_SECONDS = 10
+TOOL_LOCK_WAIT_SECONDS = 8.0
+
+SETTINGS: Mapping[str, str] = {
+    # every name in our statements is qualified; what a database or role put here must not choose for us
+    "search_path": "pg_catalog, pg_temp",
+    # a commit that the journal notes must survive a crash of the server, whatever the database's own setting is
+    "synchronous_commit": "on",
+    # the server notices within a second that a killed tool is gone, and lets go of its locks
+    "client_connection_check_interval": "1s",
+    # reading the snapshot must not hang behind somebody's lock; what a step waits for, it says itself
+    "lock_timeout": "3s",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "row_security": "off",
+    "client_min_messages": "warning",
+}
+
+
+def session_statements(interest: Interest) -> list[Composed]:
+    """Return the settings as statements, for a person who runs the plan by hand."""
+    return [
+        SQL("SELECT set_config({}, {}, false)").format(Literal(name), Literal(value))
+        for name, value in {**SETTINGS, **interest.session}.items()
+    ]
+
+
+class Session:
+    """A connection that can be lost and opened again.
+
+    Read-only ones cannot write: the server refuses, in autocommit too.
+    """
+
+    def __init__(self, conninfo: str, interest: Interest, *, read_only: bool = False) -> None:
+        self._conninfo, self._interest, self._read_only = conninfo, interest, read_only
+        self._connection: psycopg.Connection[Any] | None = None
+
+    @property
+    def connection(self) -> psycopg.Connection[Any]:
+        """The open connection.
+
+        Raises:
+            ConnectionLost: there is none, or it is broken.
+        """
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            raise ConnectionLost
+        return self._connection
+
+    @property
+    def address(self) -> tuple[str, str, str, str]:
+        """Host (or socket folder), port, database and role, as libpq resolved them."""
+        info = self.connection.info
+        return info.host, str(info.port), info.dbname, info.user
+
+    def open(self) -> None:
+        """Connect, with the session's settings in force before the first statement.
+
+        Raises:
+            CannotConnect: or the subclass that says why.
+        """
+        self.close()
+        self._connection = connect(self._conninfo, self._interest.session, read_only=self._read_only)
+
+    def close(self) -> None:
+        """Close the connection, whatever state it is in; the server lets go of its locks."""
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+    def another(self) -> psycopg.Connection[Any]:
+        """Open a second, read-only connection, for watching what this one does."""
+        return connect(self._conninfo, self._interest.session, read_only=True)
+
+    def catalog(self) -> Catalog:
+        """Read a snapshot.
+
+        Raises:
+            ConnectionLost: the server went away.
+        """
+        try:
+            return read_catalog(self.connection, self._interest)
+        except psycopg.OperationalError as error:
+            raise ConnectionLost from error
+
+    def hold_tool_lock(self) -> None:
+        """Take the lock that keeps a second copy away; a killed copy's session lets go of it within seconds.
+
+        Raises:
+            AlreadyRunning: somebody else keeps holding it.
+        """
+        deadline = time.monotonic() + TOOL_LOCK_WAIT_SECONDS
+        while True:
+            row = self.connection.execute("SELECT pg_try_advisory_lock(%s)", [TOOL_LOCK]).fetchone()
+            if row and row[0]:
+                return
+            if time.monotonic() > deadline:
+                holder = holder_of(self.catalog(), TOOL_LOCK)
+                raise AlreadyRunning(
+                    facts=[("holder", describe(holder))] if holder else (),
+                    hint="wait for it, or look at it with: migrate status",
+                )
+            time.sleep(0.25)
+
+    def wait_until_back(self, limit_seconds: float, tick: Callable[[float], None]) -> float:
+        """Open the connection again as soon as the server answers; return how long that took, in seconds.
+
+        Raises:
+            CannotConnect: it did not within the limit.
+        """
+        begun = time.monotonic()
+        while True:
+            try:
+                self.open()
+            except (WrongPassword, NoSuchDatabase):
+                raise
+            except CannotConnect:
+                waited = time.monotonic() - begun
+                if waited > limit_seconds:
+                    raise
+                tick(waited)
+                time.sleep(0.5)
+            else:
+                return time.monotonic() - begun
+
+
+def connect(conninfo: str, more: Mapping[str, str], *, read_only: bool) -> psycopg.Connection[Any]:
+    """Connect in autocommit with our settings, and `more` of them.
+
+    Raises:
+        CannotConnect: or WrongPassword, NoSuchDatabase, BadConnectionSettings; no message carries the password.
+    """
+    try:
+        given = conninfo_to_dict(conninfo)
+        # in the start-up packet, so that not even the first statement of a read-only session can write
+        options = f"{given.get('options') or ''} -c default_transaction_read_only={'on' if read_only else 'off'}"
+        connection: psycopg.Connection[Any] = psycopg.connect(
+            conninfo,
+            autocommit=True,
+            application_name=APPLICATION_NAME,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            options=options.strip(),
+        )
+        with connection.cursor() as cursor:
+            for name, value in {**SETTINGS, **more}.items():
+                cursor.execute("SELECT set_config(%s, %s, false)", [name, value])
+    except psycopg.ProgrammingError as error:
+        raise BadConnectionSettings(hint="see: migrate --help, --database") from error
+    except psycopg.OperationalError as error:
+        raise _cannot_connect(conninfo, error) from None
+    return connection
+
+
+def _cannot_connect(conninfo: str, error: psycopg.OperationalError) -> CannotConnect:
+    given = conninfo_to_dict(conninfo)
+    where = f"{given.get('host') or 'the local socket'}, port {given.get('port') or 5432}"
+    text = _without_password(str(error).strip().splitlines()[-1] if str(error).strip() else "no answer", given)
+    kind: type[CannotConnect] = CannotConnect
+    hint = "is it running, and is this the right address? then run the same command again"
+    sentence = f"no connection to PostgreSQL at {where}; nothing was changed"
+    if isinstance(error, pg_errors.InvalidPassword | pg_errors.InvalidAuthorizationSpecification) or (
+        "password authentication failed" in text or "no password supplied" in text or "role" in text
+    ):
+        kind, hint = WrongPassword, "look at DB_USERNAME and DB_PASSWORD in Immich's .env, or give --database URL"
+        sentence = f"PostgreSQL at {where} refuses role \"{given.get('user') or ''}\"; nothing was changed"
+    elif "does not exist" in text and "database" in text:
+        kind, hint = NoSuchDatabase, "Immich's database is usually called immich; see DB_DATABASE_NAME in its .env"
+        sentence = f"there is no database \"{given.get('dbname') or ''}\" at {where}; nothing was changed"
+    return kind(sentence, hint=hint, facts=[("server", text)])
+
+
+def _without_password(text: str, given: Mapping[str, Any]) -> str:
+    password = given.get("password")
+    return text.replace(str(password), "***") if password else text
+
+
+def refuse_standby(catalog: Catalog) -> None:
+    """Refuse a server that takes no changes.
+
+    Raises:
+        Standby: it is in recovery.
+    """
+    if catalog.server.in_recovery:
+        raise Standby(hint="connect to the primary instead")
+
+

@@ -1,0 +1,62 @@
+"""Tells the planner what is in the tables: a VectorChord build leaves a row estimate of 0 behind. Then searches once.
+
+Precondition: both indexes are built. Effect: ANALYZE, and one nearest-neighbour search through each index as proof that
+it answers. Done when the row estimates of tables and indexes are no longer 0. Nothing to undo.
+Lock: SHARE UPDATE EXCLUSIVE, a second or two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from migrator.catalog import Catalog, Column
+from migrator.step import Facts, Privilege, Right, Statement, Step
+from steps.documented import automatic
+from steps.index import list_count, probe_count
+from steps.names import TABLES
+from steps.state import column_of, is_analyzed, rows_of
+
+
+class AnalyzeTables(Step):
+    """Analyze both tables and search each of them."""
+
+    key = "analyze-tables"
+    title = "analyze, and search once"
+    documentation = automatic(7)
+    lasting = False  # the server's own vacuum may reset an estimate at any time
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when the planner knows the rows of both tables."""
+        return all(is_analyzed(catalog, table) for table in TABLES)
+
+    def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
+        """Read-only. ANALYZE each table, then one search through each index."""
+        statements: list[Statement] = []
+        for table in TABLES:
+            column = column_of(catalog, table)
+            if column is None:
+                continue
+            name = Identifier(column.schema, column.table)
+            owner = Privilege(Right.TABLE_OWNER, f"{column.schema}.{column.table}")
+            analyze = SQL("ANALYZE {}").format(name)
+            why = "the planner takes the table for empty after a VectorChord build"
+            statements.append(Statement(f"analyze-{table.table}", analyze, why, owner))
+            count = Literal(str(probe_count(list_count(rows_of(catalog, table) or 0))))
+            through_index = SQL(
+                "SELECT set_config('vchordrq.probes', {}, true), set_config('enable_seqscan', 'off', true)"
+            ).format(count)
+            why = "with as many probes as Immich searches with, and through the index"
+            statements.append(Statement(f"probes-{table.table}", through_index, why))
+            statements.append(
+                Statement(f"search-{table.table}", _search(column), "the index answers a real search", owner)
+            )
+        return statements
+
+
+def _search(column: Column) -> Composed:
+    return SQL(
+        "SELECT count(*) AS found FROM (SELECT 1 FROM {table} ORDER BY {column} OPERATOR(public.<=>) "
+        "(SELECT {column} FROM {table} LIMIT 1) LIMIT 10) AS nearest"
+    ).format(table=Identifier(column.schema, column.table), column=Identifier(column.name))

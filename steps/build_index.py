@@ -1,0 +1,83 @@
+"""Builds one of Immich's indexes with VectorChord, by Immich's own SQL and list count, so that it is left alone later.
+
+Precondition: the column is converted. Effect: one CREATE INDEX; an index of that name that is not VectorChord's, or not
+valid, is dropped in the same transaction. Done when a valid vchordrq index of the right list count carries the name.
+Undone by dropping it. Lock: SHARE on the table (reads go on), about 10 s per 100,000 rows with one list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg.sql import SQL, Identifier
+
+from migrator.catalog import Catalog
+from migrator.step import Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
+from steps import worker
+from steps.documented import automatic
+from steps.index import create_index, list_count
+from steps.names import Embeddings
+from steps.state import column_of, index_of, is_converted, is_indexed, rows_of
+
+SECONDS_PER_ROW_ONE_LIST = 1e-4
+SECONDS_PER_ROW_MANY_LISTS = 2.5e-4
+
+
+class BuildIndex(Step):
+    """Build one VectorChord index."""
+
+    def __init__(self, table: Embeddings) -> None:
+        self._table = table
+        self.key = f"build-{table.index.replace('_', '-')}"
+        self.title = f"build {table.index}"
+        self.documentation = automatic(7)
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when the index is VectorChord's, valid, and of a size that Immich leaves alone."""
+        return is_indexed(catalog, facts, self._table)
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. A build may have to be rolled back, so the worker must not be gone."""
+        return worker.blockers(catalog)
+
+    def record(self, catalog: Catalog) -> Sequence[Fact]:
+        """Read-only. The row count that decides the list count."""
+        rows = rows_of(catalog, self._table) or 0
+        return (Fact(f"index.{self._table.index}.planned", {"rows": rows, "lists": list_count(rows)}),)
+
+    def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
+        """Read-only. The worker asked, a wrong index dropped, the index built."""
+        column = column_of(catalog, self._table)
+        if column is None:
+            return ()
+        owner = Privilege(Right.TABLE_OWNER, f"{column.schema}.{column.table}")
+        rows, old = rows_of(catalog, self._table) or 0, index_of(catalog, self._table)
+        drop = SQL("DROP INDEX {}").format(Identifier(column.schema, self._table.index))
+        # before the conversion the old index is the conversion's to drop
+        in_the_way = old is not None and is_converted(catalog, self._table)
+        return (
+            *worker.probe(catalog),
+            *([Statement("drop-old", drop, "it has the name, but not what Immich wants", owner)] if in_the_way else []),
+            Statement(
+                "create",
+                create_index(column.schema, column.table, self._table.index, column.name, rows),
+                f"Immich's own index for {rows:,} rows: {list_count(rows)} list(s)",
+                owner,
+                lock=f"SHARE on {column.schema}.{column.table}",
+                builds_index=True,
+            ),
+        )
+
+    def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
+        """Read-only. Drop the index; the old one comes back with the column's old type."""
+        index = index_of(catalog, self._table)
+        if index is None or index.access_method != "vchordrq":
+            return ()
+        owner = Privilege(Right.TABLE_OWNER, f"{index.table_schema}.{index.table}")
+        drop = SQL("DROP INDEX {}").format(Identifier(index.schema, index.name))
+        return (*worker.probe(catalog), Statement("drop", drop, "it was not there before", owner))
+
+    def estimate_seconds(self, catalog: Catalog) -> float:
+        """Read-only. Proportional to the rows; clustering into many lists costs more."""
+        rows = rows_of(catalog, self._table) or 0
+        return 1.0 + rows * (SECONDS_PER_ROW_ONE_LIST if list_count(rows) == 1 else SECONDS_PER_ROW_MANY_LISTS)

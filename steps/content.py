@@ -1,0 +1,157 @@
+"""Everything about Immich and VectorChord that the commands need, behind the engine's one seam."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from migrator.catalog import Catalog, Interest
+from migrator.content import ComponentLine, Ending, Overview, Path, TableLine
+from migrator.errors import NotImmich, WrongSource
+from migrator.execute import Diagnosis
+from migrator.step import Facts
+from steps import known_errors, worker
+from steps.index import list_count
+from steps.names import PGVECTOR, PGVECTORS, TABLES, VCHORD, Embeddings
+from steps.observations import INTEREST
+from steps.options import Options, accepted
+from steps.paths import AUTOMATIC_GROUPS, automatic
+from steps.state import can_be_crippled, column_of, dimension_of, indexes_on, mapping, needs_pgvectors, rows_of
+from steps.versions import written
+
+Source = Literal["pgvecto.rs"]
+SHOWN_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ImmichContent:
+    """Immich's database, on its way to VectorChord."""
+
+    source: Source
+    options: Options = field(default_factory=Options)
+
+    @property
+    def interest(self) -> Interest:
+        """What the snapshot has to contain."""
+        return INTEREST
+
+    def path(self, catalog: Catalog) -> Path:
+        """Return the path that fits.
+
+        Raises:
+            NotImmich: none of Immich's tables is here.
+            WrongSource: nothing here comes from pgvecto.rs.
+        """
+        known = {table.name for table in catalog.tables}
+        if not known & {t.table for t in TABLES}:
+            raise NotImmich(
+                f'database "{catalog.database.name}" has none of Immich\'s tables of embeddings '
+                "(smart_search, face_search); nothing was changed",
+                hint="name Immich's database: --database postgresql://USER@HOST:PORT/immich",
+            )
+        self._refuse_other_source(catalog)
+        why = (
+            "pgvecto.rs loads here and nothing forbids installing VectorChord beside it"
+            if needs_pgvectors(catalog)
+            else "nothing needs pgvecto.rs's library any more"
+        )
+        steps = automatic(self.options)
+        return Path("automatic", "automatic (both libraries installed side by side)", why, steps, AUTOMATIC_GROUPS)
+
+    def _refuse_other_source(self, catalog: Catalog) -> None:
+        methods = {i.access_method for i in catalog.indexes if i.name in {t.index for t in TABLES}}
+        untouched = catalog.extensions[PGVECTORS].version is None and catalog.extensions[VCHORD].version is None
+        if untouched and not needs_pgvectors(catalog) and methods & {"hnsw", "ivfflat"}:
+            raise WrongSource(
+                f'database "{catalog.database.name}" uses pgvector ({", ".join(sorted(methods))} indexes), '
+                "not pgvecto.rs; nothing was changed",
+                hint="this way leads from pgvecto.rs only: create extension vchord, then start Immich with "
+                "DB_VECTOR_EXTENSION unset",
+            )
+
+    def overview(self, catalog: Catalog, facts: Facts) -> Overview:
+        """Return what was found and what will be."""
+        release = catalog.observed.get("immich")
+        application = f"Immich {release.value.removeprefix('v')}" if release and release.value else "Immich (unknown)"
+        row = accepted(catalog, self.options)
+        old, new, base = (catalog.extensions[name] for name in (PGVECTORS, VCHORD, PGVECTOR))
+        life = worker.life(catalog)
+        old_today = f"{old.version}{'' if life == 'not needed' else f', worker {life}'}" if old.version else "gone"
+        others = [s for s in catalog.sessions if s.application != "migrate"]
+        warnings = (
+            [f"{len(others)} other session(s) in this database: Immich has to be stopped while its tables are changed"]
+            if others
+            else []
+        )
+        return Overview(
+            application=application,
+            tables=tuple(self._table_line(catalog, facts, table) for table in TABLES),
+            components=(
+                ComponentLine("pgvecto.rs", old_today, "removed"),
+                ComponentLine("pgvector", base.version or _offered(base.offered), "stays"),
+                ComponentLine("VectorChord", new.version or _offered(new.offered), written(row.vchord)),
+            ),
+            warnings=tuple(warnings),
+        )
+
+    def _table_line(self, catalog: Catalog, facts: Facts, table: Embeddings) -> TableLine:
+        column, rows = column_of(catalog, table), rows_of(catalog, table)
+        dimension = dimension_of(catalog, facts, table)
+        lists = list_count(rows or 0)
+        method = ", ".join(i.access_method for i in indexes_on(catalog, column)) if column else ""
+        today = f"{column.type}, {method or 'no index'}" if column else "no column of embeddings"
+        return TableLine(
+            table.table, rows, today, f"vector({dimension or '?'}), VectorChord, {lists} list{'s' * (lists > 1)}"
+        )
+
+    def ending(self, catalog: Catalog, facts: Facts, path: Path) -> Ending:
+        """Return what is true now that every step is done."""
+        rows = sum(rows_of(catalog, table) or 0 for table in TABLES)
+        proven = [t.table for t in TABLES if mapping(facts.get(f"proof.{t.table}"))]
+        headline = f"Done. {rows:,} embeddings are in VectorChord"
+        lines: list[tuple[str, str]] = []
+        if len(proven) == len(TABLES):
+            headline += ", none changed."
+            for table in proven:
+                proof = mapping(facts.get(f"proof.{table}"))
+                kind = f"{proof.get('rows'):,} rows" if isinstance(proof.get("rows"), int) else ""
+                lines.append(("proven", f"{table}: {kind}, hash {_short(str(proof.get('hash')))} before and after"))
+        else:
+            headline += "."
+            lines.append(("proof", "this tool did not convert them all itself, so it says nothing about their content"))
+        lines += [("left over", f"{what}: {fix}") for what, fix in _leftovers(catalog)]
+        return Ending(headline, tuple(lines), "Start Immich now. It will find its indexes as it wants them.")
+
+    def diagnose(self, error: psycopg.Error, catalog: Catalog) -> Diagnosis | None:
+        """Return what a database error means here."""
+        return known_errors.diagnose(error, catalog)
+
+    def explain_loss(self, catalog: Catalog) -> Sequence[tuple[str, str]]:
+        """Return why the server may have gone away: pgvecto.rs's trap, where it can be one."""
+        if not can_be_crippled(catalog):
+            return ()
+        return (
+            ("why", "pgvecto.rs 0.2.x brings the server down at a rollback when its worker is gone (after a reload)"),
+            ("do", "restart PostgreSQL, so that the worker is back"),
+        )
+
+
+def _offered(version: str | None) -> str:
+    return f"not created, {version} offered" if version else "not installed"
+
+
+def _short(digits: str) -> str:
+    return digits if len(digits) <= SHOWN_DIGITS else f"{digits[:6]}...{digits[-4:]}"
+
+
+def _leftovers(catalog: Catalog) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for setting in catalog.stored_settings:
+        if setting.name == "search_path" and setting.database and "vectors" in (setting.value or ""):
+            reset = SQL("ALTER DATABASE {} RESET search_path;").format(Identifier(setting.database)).as_string(None)
+            found.append((f"search_path of database {setting.database} still names schema vectors (harmless)", reset))
+    return found

@@ -1,0 +1,61 @@
+"""Drops extension vectors, once nothing uses it. Never with CASCADE: RESTRICT refuses while a column depends on it.
+
+Precondition: no object outside the extension depends on it. Effect: catalog changes only. Done when the extension is
+gone. Undone by creating it again while its library is installed. About a second, no lock on Immich's tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg.sql import SQL
+
+from migrator.catalog import Catalog
+from migrator.step import SUPERUSER, Blocker, Facts, NoWayBack, Privilege, Right, Statement, Step
+from steps import worker
+from steps.documented import automatic
+from steps.names import PGVECTORS
+
+
+class DropExtensionVectors(Step):
+    """Drop the extension."""
+
+    key = "drop-extension-vectors"
+    title = "drop extension vectors"
+    documentation = automatic(8)
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when the extension is not in the catalog."""
+        return catalog.extensions[PGVECTORS].version is None
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. Name everything that still depends on the extension."""
+        users = [d.object for d in catalog.dependents if d.extension == PGVECTORS]
+        blockers = [
+            Blocker(
+                what=self.title,
+                found=f"still in use: {user}",
+                wanted="nothing that depends on it",
+                fix=("convert or remove it first (a table of another application?); never use CASCADE here",),
+            )
+            for user in users
+        ]
+        return (*blockers, *worker.blockers(catalog))
+
+    def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
+        """Read-only. A plain DROP, which refuses rather than takes anything along."""
+        return (
+            *worker.probe(catalog),
+            Statement(
+                "drop-extension",
+                SQL("DROP EXTENSION vectors"),
+                "PostgreSQL refuses this while any column still uses its types",
+                Privilege(Right.EXTENSION_OWNER, PGVECTORS),
+            ),
+        )
+
+    def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
+        """Read-only. Create it again, while its library is still installed."""
+        if catalog.extensions[PGVECTORS].offered is None:
+            return NoWayBack("the library of pgvecto.rs is no longer installed")
+        return (Statement("create-extension", SQL("CREATE EXTENSION vectors"), "as it was before", SUPERUSER),)

@@ -1,0 +1,51 @@
+"""Waits for a started Immich to convert the columns and build the indexes itself, as the documentation has it.
+
+Precondition: recorded. Done when columns and indexes are VectorChord's, whoever made them so. The tool only watches:
+its lock on Immich's start-up is never taken on this path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from migrator.catalog import Catalog
+from migrator.locks import holder_of
+from migrator.step import Actor, Blocker, Facts, NoWayBack, Statement, Step
+from steps.documented import automatic
+from steps.names import IMMICH_STARTUP_LOCK, TABLES
+from steps.state import is_converted, is_indexed
+from steps.survey import odd_rows
+
+
+class ImmichReindexes(Step):
+    """Wait until Immich has reindexed."""
+
+    key = "immich-reindexes"
+    title = "start Immich, wait for it to reindex"
+    documentation = automatic(7)
+    actor: ClassVar[Actor] = Actor.IMMICH
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when both columns are converted and both indexes are VectorChord's."""
+        return all(is_converted(catalog, table) and is_indexed(catalog, facts, table) for table in TABLES)
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. What Immich still has to do, and what it would stumble over."""
+        holder = holder_of(catalog, IMMICH_STARTUP_LOCK)
+        left = [t.table for t in TABLES if not (is_converted(catalog, t) and is_indexed(catalog, facts, t))]
+        odd = [blocker for table in TABLES for blocker in odd_rows(catalog, facts, table)]
+        at_work = f"; pid {holder.pid} is at work" if holder else ""
+        waiting = Blocker(
+            what=self.title,
+            found=f"{', '.join(left)} not in VectorChord yet{at_work}",
+            wanted="the lines 'Reindexed face_index' and 'Reindexed clip_index' in Immich's log",
+            fix=("start Immich 1.133 or newer, with DB_VECTOR_EXTENSION unset: docker compose up -d immich-server",),
+            kind="operator",
+            who="Immich",
+        )
+        return (*odd, waiting)
+
+    def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
+        """Read-only. What Immich did is undone table by table, on the path where the tool does the work."""
+        return NoWayBack("Immich converted the tables itself")

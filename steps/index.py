@@ -1,0 +1,59 @@
+"""VectorChord's index as Immich builds it: its SQL, its list count, and how it recognises an index that fits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from math import isqrt
+
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+LISTS = re.compile(r"lists = \[(\d+)")
+FEW_ROWS = 128_000
+MANY_ROWS = 2_048_000
+GROWTH = 1.2
+"""Immich also accepts the list count of a table this much larger."""
+
+
+def list_count(rows: int) -> int:
+    """Return the number of lists that Immich wants for so many rows (its own formula, 1.133 to 3.x)."""
+    if rows < FEW_ROWS:
+        return 1
+    if rows < MANY_ROWS:
+        return 1 << (rows // 1000).bit_length()
+    return 1 << (isqrt(rows).bit_length() + 1)
+
+
+def probe_count(lists: int) -> int:
+    """Return the number of probes with which Immich searches so many lists."""
+    return -(-lists // 8)
+
+
+def lists_of(options: Sequence[str]) -> int:
+    """Return the list count in an index's reloptions, read as Immich reads it: missing counts as 1."""
+    found = LISTS.search("\n".join(options))
+    return int(found[1]) if found else 1
+
+
+def fits(options: Sequence[str], rows: int | None) -> bool:
+    """Tell whether Immich would leave an index with these reloptions alone."""
+    return rows is None or lists_of(options) in {list_count(rows), list_count(int(rows * GROWTH))}
+
+
+def options_for(rows: int) -> str:
+    """Return the index options in Immich's exact text; it searches for "lists = [N]" in this very form."""
+    return f"""
+residual_quantization = false
+[build.internal]
+lists = [{list_count(rows)}]
+spherical_centroids = true
+build_threads = 4
+sampling_factor = 1024
+"""
+
+
+def create_index(schema: str, table: str, index: str, column: str, rows: int) -> Composed:
+    """Return Immich's CREATE INDEX with every name qualified; without IF NOT EXISTS, so that a wrong one is noticed."""
+    return SQL("CREATE INDEX {} ON {} USING vchordrq ({} public.vector_cosine_ops) WITH (options = {})").format(
+        Identifier(index), Identifier(schema, table), Identifier(column), Literal(options_for(rows))
+    )

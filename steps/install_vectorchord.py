@@ -1,0 +1,48 @@
+"""The operator installs VectorChord's library beside pgvecto.rs's.
+
+Precondition: none. Done when the server offers (or has) a version that the Immich release to come accepts. Undone by
+removing the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from migrator.catalog import Catalog
+from migrator.step import Actor, Blocker, Facts, Step
+from steps.documented import automatic
+from steps.instructions import install_vectorchord
+from steps.names import VCHORD
+from steps.options import Options, accepted
+from steps.versions import accepts, written
+
+
+class InstallVectorchord(Step):
+    """Wait until VectorChord is there."""
+
+    key = "install-vectorchord"
+    title = "install VectorChord"
+    documentation = automatic(3)
+    actor: ClassVar[Actor] = Actor.OPERATOR
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when the server offers an accepted version."""
+        return accepts(accepted(catalog, self._options).vchord, catalog.extensions[VCHORD].offered)
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. Say what is offered, what is wanted and how to get there."""
+        row, offered = accepted(catalog, self._options), catalog.extensions[VCHORD].offered
+        return (
+            Blocker(
+                what=self.title,
+                found='PostgreSQL offers no extension "vchord"' if offered is None else f"VectorChord {offered}",
+                wanted=f"VectorChord {written(row.vchord)} (Immich {written(row.immich)}) "
+                f"for PostgreSQL {catalog.server.version_num // 10000}",
+                fix=install_vectorchord(catalog, row),
+                kind="operator",
+            ),
+        )

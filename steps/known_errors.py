@@ -1,0 +1,152 @@
+"""The errors that people search for: each with what it means here and what to do, in one table.
+
+Matched by SQLSTATE where that says enough, and by text where it does not: errors that an extension raises from Rust all
+carry XX000.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import psycopg
+
+from migrator.catalog import Catalog
+from migrator.execute import Diagnosis
+from migrator.step import Blocker
+from steps import worker
+from steps.instructions import restart
+
+
+@dataclass(frozen=True, slots=True)
+class KnownError:
+    """One error: how it is recognised, what it means, what to do."""
+
+    sqlstate: str
+    text: str
+    cause: str
+    wanted: str
+    fix: tuple[str, ...]
+    kind: Literal["blocked", "operator"] = "operator"
+    who: Literal["operator", "DBA", "Immich", "nobody"] = "operator"
+
+
+TABLE = (
+    KnownError(
+        "XX000",
+        "vchord must be loaded via shared_preload_libraries",
+        "PostgreSQL was started without VectorChord",
+        "vchord.so in shared_preload_libraries, and a restart",
+        ("add vchord.so to shared_preload_libraries (merge, do not replace)", "restart PostgreSQL"),
+    ),
+    KnownError(
+        "XX000",
+        "pgvecto.rs must be loaded via shared_preload_libraries",
+        "PostgreSQL was started without pgvecto.rs, which is still needed to read the old columns",
+        "vectors.so in shared_preload_libraries until the migration is done",
+        ("add vectors.so to shared_preload_libraries (merge, do not replace)", "restart PostgreSQL"),
+    ),
+    KnownError(
+        "58P01",
+        "$libdir/vectors",
+        "the library of pgvecto.rs is no longer on the server, but columns or indexes still need it",
+        "vectors.so of the version in the catalog back on disk; the data is intact",
+        ("put the image or package with pgvecto.rs back",),
+        "blocked",
+    ),
+    KnownError(
+        "58P01",
+        "vchord",
+        "the library of VectorChord is no longer on the server, but indexes still need it",
+        "vchord.so back on disk",
+        ("put the image or package with VectorChord back",),
+    ),
+    KnownError(
+        "42501",
+        "permission denied to create extension",
+        "creating vector and vchord takes a superuser",
+        "a superuser runs CREATE EXTENSION vchord CASCADE in this database",
+        ("as a superuser, in Immich's database: CREATE EXTENSION vchord SCHEMA public CASCADE;",),
+        who="DBA",
+    ),
+    KnownError(
+        "42501",
+        "must be owner of",
+        "the object belongs to another role",
+        "its owner, or a superuser",
+        ("run the same command as the owner of Immich's tables, or as a superuser",),
+        who="DBA",
+    ),
+    KnownError(
+        "2BP01",
+        "other objects depend on it",
+        "something still uses it; dropping it with CASCADE would take embeddings along",
+        "nothing that depends on it",
+        ("convert or remove what depends on it first; never use CASCADE here",),
+        "blocked",
+    ),
+    KnownError(
+        "53100",
+        "",
+        "the disk of the server is full",
+        "room for a second copy of the table, its TOAST and the index",
+        ("free space on the server's data and WAL volumes, then run the same command again",),
+    ),
+    KnownError(
+        "53100",
+        "could not resize shared memory segment",
+        "the container's /dev/shm is too small",
+        "at least 128 MB of shared memory",
+        ("give the container shm_size: 128mb (an environment variable of that name has no effect), restart it",),
+    ),
+    KnownError(
+        "XX000",
+        "deserialization: bad version number",
+        "an index was built by another VectorChord release",
+        "the index rebuilt by the release that is installed",
+        ("REINDEX INDEX clip_index; REINDEX INDEX face_index; ANALYZE;",),
+        "blocked",
+    ),
+    KnownError(
+        "XX000",
+        "assertion `left == right` failed",
+        "VectorChord met a value whose header pgvecto.rs 0.1.x left unwritten",
+        "values rewritten through real[], and no dead versions of them",
+        ("VACUUM the table, then run the same command again",),
+        "blocked",
+    ),
+    KnownError(
+        "XX001",
+        "missing chunk number",
+        "VectorChord met a dead row, or the table is damaged",
+        "no dead rows in the table",
+        ("VACUUM the table, then run the same command again; if it stays, check the table with pg_amcheck",),
+        "blocked",
+    ),
+    KnownError(
+        "22000",
+        "dimensions, not",
+        "a row has another dimension than the column is to have",
+        "every row of one length",
+        ("run the same command again: it lists the rows",),
+        "blocked",
+    ),
+)
+
+
+def diagnose(error: psycopg.Error, catalog: Catalog) -> Diagnosis | None:
+    """Return what a database error means here, or None for one that nobody has met yet."""
+    text = error.diag.message_primary or str(error)
+    if worker.GONE in text:
+        return Diagnosis("pgvecto.rs's worker is gone; nothing was committed", worker.gone_blocker(_first(text)))
+    # the longest text wins, so that a general row never hides a particular one
+    matching = [known for known in TABLE if known.sqlstate == error.sqlstate and known.text in text]
+    if not matching:
+        return None
+    known = max(matching, key=lambda row: len(row.text))
+    fix = (*known.fix, *restart(catalog)) if "restart PostgreSQL" in known.fix else known.fix
+    return Diagnosis(known.cause, Blocker(known.cause, _first(text), known.wanted, fix, known.kind, known.who))
+
+
+def _first(text: str) -> str:
+    return text.strip().splitlines()[0]

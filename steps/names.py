@@ -1,0 +1,37 @@
+"""The names that the steps know: extensions, tables, indexes, settings, locks. They are Immich's and the vendors'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PGVECTORS = "vectors"
+"""pgvecto.rs's extension, library and schema (fixed since 0.2.0)."""
+PGVECTOR = "vector"
+VCHORD = "vchord"
+
+PGVECTORS_LOADED = "vectors.enable_index"
+VCHORD_LOADED = "vchordrq.epsilon"
+"""Settings that exist only where the library was preloaded: the proof that it is."""
+
+PROBES = "vchordrq.probes"
+IMMICH_STARTUP_LOCK = 200
+"""Immich's advisory lock for its work at start-up, migrations and reindexing."""
+
+COLUMN = "embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One of Immich's tables of embeddings.
+
+    `fixed_dimension` is what Immich always uses, None where the CLIP model decides.
+    """
+
+    table: str
+    index: str
+    fixed_dimension: int | None
+
+
+SMART_SEARCH = Embeddings("smart_search", "clip_index", None)
+FACE_SEARCH = Embeddings("face_search", "face_index", 512)
+TABLES = (SMART_SEARCH, FACE_SEARCH)

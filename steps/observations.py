@@ -1,0 +1,96 @@
+"""What the steps want to know of a database, for the snapshot."""
+
+from __future__ import annotations
+
+from psycopg.sql import SQL, Composed, Identifier
+
+from migrator.catalog import Catalog, Interest, Observation
+from migrator.locks import TOOL_LOCK
+from migrator.settings import PRELOAD
+from steps import worker
+from steps.names import (
+    COLUMN,
+    IMMICH_STARTUP_LOCK,
+    PGVECTOR,
+    PGVECTORS,
+    PGVECTORS_LOADED,
+    PROBES,
+    TABLES,
+    VCHORD,
+    VCHORD_LOADED,
+    Embeddings,
+)
+from steps.state import column_of, indexes_on, is_loaded
+
+LIBRARY_OF = {PGVECTORS: PGVECTORS, "vchordrq": VCHORD, "vchordg": VCHORD}
+"""Access methods whose library has to be preloaded before a query on an indexed table can be planned."""
+
+
+def _can_be_counted(catalog: Catalog, embeddings: Embeddings) -> bool:
+    column = column_of(catalog, embeddings)
+    if column is None:
+        return False
+    needed = {LIBRARY_OF[i.access_method] for i in indexes_on(catalog, column) if i.access_method in LIBRARY_OF}
+    return all(is_loaded(catalog, library) for library in needed)
+
+
+def _from_table(catalog: Catalog, embeddings: Embeddings, template: str) -> Composed:
+    column = column_of(catalog, embeddings)
+    table = Identifier(column.schema if column else "public", embeddings.table)
+    return SQL(template).format(table=table, column=Identifier(COLUMN))
+
+
+def _rows(embeddings: Embeddings) -> Observation:
+    return Observation(
+        name=f"rows.{embeddings.table}",
+        sql=lambda catalog: _from_table(catalog, embeddings, "SELECT count(*) FROM {table}"),
+        when=lambda catalog: _can_be_counted(catalog, embeddings),
+    )
+
+
+def _lengths(embeddings: Embeddings) -> Observation:
+    def is_array(catalog: Catalog) -> bool:
+        column = column_of(catalog, embeddings)
+        return column is not None and column.type_name == "_float4" and _can_be_counted(catalog, embeddings)
+
+    query = "SELECT min(array_length({column}, 1)), max(array_length({column}, 1)) FROM {table}"
+    return Observation(
+        name=f"lengths.{embeddings.table}",
+        sql=lambda catalog: _from_table(catalog, embeddings, query),
+        when=is_array,
+    )
+
+
+def _application(name: str, table: str, query: str) -> Observation:
+    def schema(catalog: Catalog) -> str | None:
+        schemas = [t.schema for t in catalog.tables if t.name == table]
+        return "public" if "public" in schemas else schemas[0] if len(schemas) == 1 else None
+
+    return Observation(
+        name=name,
+        sql=lambda catalog: SQL(query).format(table=Identifier(schema(catalog) or "public", table)),
+        when=lambda catalog: schema(catalog) is not None,
+    )
+
+
+INTEREST = Interest(
+    extensions=(PGVECTORS, PGVECTOR, VCHORD),
+    tables=(*(t.table for t in TABLES), "asset", "assets", "system_metadata", "version_history"),
+    column=COLUMN,
+    access_methods=(PGVECTORS, "hnsw", "ivfflat", "vchordrq", "vchordg"),
+    settings=(PRELOAD, "search_path", PROBES, PGVECTORS_LOADED, VCHORD_LOADED),
+    locks=(TOOL_LOCK, IMMICH_STARTUP_LOCK),
+    observations=(
+        _application("immich", "version_history", 'SELECT version FROM {table} ORDER BY "createdAt" DESC LIMIT 1'),
+        _application(
+            "model",
+            "system_metadata",
+            "SELECT value #>> '{{machineLearning,clip,modelName}}' FROM {table} WHERE key = 'system-config'",
+        ),
+        worker.OBSERVATION,
+        *(_rows(table) for table in TABLES),
+        *(_lengths(table) for table in TABLES),
+    ),
+    # pgvecto.rs can be told to take pgvector's index syntax for its own; our statements mean what they say
+    session={"vectors.pgvector_compatibility": "off"},
+)

@@ -1,0 +1,36 @@
+"""What a person may choose about a path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from migrator.catalog import Catalog
+from steps.versions import Accepted, accepted_by, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Choices that shape the steps.
+
+    Attributes:
+        reindex_by: who converts and builds: this tool, or a started Immich that is waited for.
+        alter_system: whether the tool may write `shared_preload_libraries` with ALTER SYSTEM.
+        target_immich: the release to be started afterwards; None = the documented one.
+        dimensions: by table, for columns whose dimension nobody knows any more.
+    """
+
+    reindex_by: Literal["tool", "immich"] = "tool"
+    alter_system: bool = True
+    target_immich: str | None = None
+    dimensions: Mapping[str, int] = field(default_factory=dict)
+
+
+def accepted(catalog: Catalog, options: Options) -> Accepted:
+    """Return the accepted versions: by the target release, else by the installed one, else the documented row."""
+    if options.target_immich is not None:
+        return accepted_by(options.target_immich)
+    installed = catalog.observed.get("immich")
+    version = parse(installed.value) if installed else None
+    return accepted_by(str(version) if version else None)

@@ -1,0 +1,80 @@
+"""pgvecto.rs is still installed and loaded, as long as a column or an index needs it.
+
+Precondition: none. Effect: none, it only looks. Done when no column uses pgvecto.rs's types, or its library is offered
+and was preloaded. Nothing to undo, no lock, no time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migrator.catalog import Catalog
+from migrator.step import Blocker, Facts, Step
+from steps import worker
+from steps.documented import automatic
+from steps.names import PGVECTORS
+from steps.options import Options, accepted
+from steps.preload import in_force
+from steps.state import is_loaded, needs_pgvectors
+from steps.versions import accepts, written
+
+
+class PgvectorsInstalled(Step):
+    """Look whether the data can still be read."""
+
+    key = "pgvectors-installed"
+    title = "pgvecto.rs is still installed"
+    documentation = automatic(1)
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when pgvecto.rs can do its part, or has none any more."""
+        return not needs_pgvectors(catalog) or not self.check(catalog, facts)
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. Name everything that keeps pgvecto.rs from reading its own data."""
+        extension = catalog.extensions[PGVECTORS]
+        found: list[Blocker] = []
+        if extension.offered is None:
+            found.append(
+                Blocker(
+                    what="library of pgvecto.rs",
+                    found=f"extension vectors {extension.version} is in the catalog, this server no longer offers it "
+                    '(could not access file "$libdir/vectors")',
+                    wanted=f"vectors.so of pgvecto.rs {extension.version} on the server",
+                    fix=(f"put the image or package with pgvecto.rs {extension.version} back; the data is intact",),
+                )
+            )
+        elif not is_loaded(catalog, PGVECTORS):
+            found.append(
+                Blocker(
+                    what="library of pgvecto.rs",
+                    found=f"offered, but not preloaded (shared_preload_libraries = '{', '.join(in_force(catalog))}'; "
+                    "pgvecto.rs must be loaded via shared_preload_libraries)",
+                    wanted="vectors.so in shared_preload_libraries until the migration is done",
+                    fix=("add vectors.so to shared_preload_libraries, restart PostgreSQL",),
+                    kind="operator",
+                )
+            )
+        elif extension.version != extension.offered:
+            found.append(
+                Blocker(
+                    what="version of pgvecto.rs",
+                    found=f"library {extension.offered}, catalog {extension.version}",
+                    wanted="the same version in both",
+                    fix=(f"put the library of pgvecto.rs {extension.version} back, restart PostgreSQL",),
+                )
+            )
+        ranges = accepted(catalog, self._options).pgvectors
+        if extension.version and ranges is not None and not accepts(ranges, extension.version):
+            found.append(
+                Blocker(
+                    what="version of pgvecto.rs",
+                    found=extension.version,
+                    wanted=written(ranges),
+                    fix=("upgrade pgvecto.rs as its documentation says, then run the same command again",),
+                )
+            )
+        return (*found, *worker.blockers(catalog))

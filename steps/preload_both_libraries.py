@@ -1,0 +1,58 @@
+"""`shared_preload_libraries` names vchord.so and, while it is needed, vectors.so; other libraries stay in it.
+
+Precondition: VectorChord's library is on disk (a listed library that is missing keeps PostgreSQL from starting).
+Effect: ALTER SYSTEM, merged, never followed by a reload; or an edit by the operator. Done when the running server or
+its files name both. Undone by writing the list recorded before. No lock; in force after the restart of the next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migrator.catalog import Catalog
+from migrator.step import Blocker, Fact, Facts, NoWayBack, Statement, Step
+from steps import preload
+from steps.documented import automatic
+from steps.names import PGVECTORS, VCHORD
+from steps.options import Options
+from steps.state import needs_pgvectors
+
+
+class PreloadBothLibraries(Step):
+    """Have both libraries loaded at the next start."""
+
+    key = "preload-both-libraries"
+    title = "preload vchord.so beside vectors.so"
+    documentation = automatic(4)
+    lasting = False  # a later step takes vectors.so out again, and the operator owns the file
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when the running server or its files name what is needed."""
+        return preload.will_have(catalog, *_needed(catalog))
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. An operator's task where ALTER SYSTEM would not decide the value, or is not wanted."""
+        if self._options.alter_system and preload.may_alter_system(catalog):
+            return ()
+        return (preload.edit_by_hand(catalog, preload.merged(catalog, _needed(catalog)), self.title),)
+
+    def record(self, catalog: Catalog) -> Sequence[Fact]:
+        """Read-only. The list as it was, for the way back."""
+        setting = catalog.settings.get("shared_preload_libraries")
+        source = setting.source if setting else None
+        return (Fact("preload.before", {"list": list(preload.in_force(catalog)), "source": source}),)
+
+    def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
+        """Read-only. One ALTER SYSTEM with the merged list."""
+        return (preload.alter_system(preload.merged(catalog, _needed(catalog))),)
+
+    def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
+        """Read-only. Take vchord.so out of the list again."""
+        return (preload.alter_system(preload.merged(catalog, (), remove=(VCHORD,))),)
+
+
+def _needed(catalog: Catalog) -> tuple[str, ...]:
+    return (VCHORD, PGVECTORS) if needs_pgvectors(catalog) else (VCHORD,)

@@ -1,0 +1,52 @@
+"""Takes vectors.so out of `shared_preload_libraries`; everything else stays in it.
+
+Precondition: extension and schema are gone from this database. Effect: ALTER SYSTEM, merged, never followed by a
+reload; or an edit by the operator. Done when the list that counts at the next start lacks it. Undone by
+putting it back. A library that is listed but no longer on disk keeps PostgreSQL from starting: so this comes before
+the uninstall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migrator.catalog import Catalog
+from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
+from steps import preload
+from steps.documented import automatic
+from steps.names import PGVECTORS, VCHORD
+from steps.options import Options
+
+
+class PreloadVectorchordOnly(Step):
+    """Have pgvecto.rs no longer loaded at the next start."""
+
+    key = "preload-vectorchord-only"
+    title = "take vectors.so out of the preload list"
+    documentation = automatic(10)
+    lasting = False  # the operator owns the file
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when the list that counts at the next start lacks vectors."""
+        return preload.will_lack(catalog, PGVECTORS)
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. An operator's task where ALTER SYSTEM would not decide the value, or is not wanted."""
+        if self._options.alter_system and preload.may_alter_system(catalog):
+            return ()
+        return (preload.edit_by_hand(catalog, _list(catalog), self.title),)
+
+    def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
+        """Read-only. One ALTER SYSTEM with the rest of the list."""
+        return (preload.alter_system(_list(catalog)),)
+
+    def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
+        """Read-only. Put it back."""
+        return (preload.alter_system(preload.merged(catalog, (VCHORD, PGVECTORS))),)
+
+
+def _list(catalog: Catalog) -> tuple[str, ...]:
+    return preload.merged(catalog, (VCHORD,), remove=(PGVECTORS,))

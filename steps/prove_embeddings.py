@@ -1,0 +1,52 @@
+"""Proves, after Immich has reindexed, that every embedding is what it was: count and content hash as recorded before.
+
+Precondition: Immich has finished, and nobody has added or deleted embeddings since they were recorded. Effect: none, it
+reads. Done when both proofs are recorded. Cannot roll anything back: Immich committed it; a difference is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migrator.catalog import Catalog
+from migrator.step import Fact, Facts, Statement, Step
+from steps import proof
+from steps.documented import automatic
+from steps.names import TABLES
+from steps.state import column_of, mapping
+
+
+class ProveEmbeddings(Step):
+    """Compare what is there with what was recorded."""
+
+    key = "prove-embeddings"
+    title = "prove that no embedding changed"
+    documentation = automatic(7, added=True)
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when every table with a recorded hash has been measured again with the same result."""
+        return all(
+            facts.get(f"proof.{t.table}") is None
+            or mapping(facts.get(f"proven.{t.table}")) == mapping(facts.get(f"proof.{t.table}"))
+            for t in TABLES
+        )
+
+    def record(self, catalog: Catalog) -> Sequence[Fact]:
+        """Read-only. Nothing more than is recorded already."""
+        return ()
+
+    def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
+        """Read-only. One measurement per table, compared with the recorded one."""
+        return [
+            Statement(
+                f"hash-{table.table}",
+                proof.measure_values(column, with_reader=False),
+                "must equal the count and hash recorded before Immich was started",
+                measures=f"proven.{table.table}",
+                must_equal=f"proof.{table.table}",
+                if_unequal="Immich committed its conversion; if rows were added or deleted meanwhile that is why, "
+                "and --reindex-by tool goes on from here",
+            )
+            for table in TABLES
+            if (column := column_of(catalog, table)) is not None and column.key is not None
+        ]

@@ -1,0 +1,43 @@
+"""The operator restarts PostgreSQL, so that it loads VectorChord.
+
+Precondition: the files name vchord.so. Done when the running server has VectorChord's settings, which exist only where
+the library was preloaded. A reload does not do it, and harms pgvecto.rs 0.2.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from migrator.catalog import Catalog
+from migrator.step import Actor, Blocker, Facts, Step
+from steps.documented import automatic
+from steps.instructions import restart
+from steps.names import VCHORD
+from steps.state import is_loaded
+
+
+class RestartForVectorchord(Step):
+    """Wait until VectorChord is loaded."""
+
+    key = "restart-for-vectorchord"
+    title = "restart PostgreSQL"
+    documentation = automatic(5)
+    actor: ClassVar[Actor] = Actor.OPERATOR
+    wants_restart: ClassVar[bool] = True
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when VectorChord's settings exist."""
+        return is_loaded(catalog, VCHORD)
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. An operator's task."""
+        return (
+            Blocker(
+                what=self.title,
+                found="the running server was started without vchord.so",
+                wanted="a restart (a reload is not enough)",
+                fix=restart(catalog),
+                kind="operator",
+            ),
+        )

@@ -1,0 +1,43 @@
+"""The operator restarts PostgreSQL, so that pgvecto.rs and its worker are gone from it.
+
+Precondition: the files no longer name vectors.so. Done when the running server was started without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from migrator.catalog import Catalog
+from migrator.step import Actor, Blocker, Facts, Step
+from steps import preload
+from steps.documented import automatic
+from steps.instructions import restart
+from steps.names import PGVECTORS
+from steps.state import is_loaded
+
+
+class RestartWithoutPgvectors(Step):
+    """Wait until pgvecto.rs is no longer loaded."""
+
+    key = "restart-without-pgvectors"
+    title = "restart PostgreSQL without pgvecto.rs"
+    documentation = automatic(11)
+    actor: ClassVar[Actor] = Actor.OPERATOR
+    wants_restart: ClassVar[bool] = True
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when the running server neither lists nor has pgvecto.rs."""
+        return not is_loaded(catalog, PGVECTORS) and PGVECTORS not in preload.names(preload.in_force(catalog))
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. An operator's task."""
+        return (
+            Blocker(
+                what=self.title,
+                found="the running server still has vectors.so loaded",
+                wanted="a restart (a reload is not enough)",
+                fix=restart(catalog),
+                kind="operator",
+            ),
+        )
