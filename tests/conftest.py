@@ -10,7 +10,6 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from _pytest.terminal import TerminalReporter
 from servers import MakeServer
 
 from migrator.sandbox.server import Server
@@ -118,7 +117,7 @@ def make_server(server_folder: Path, tree: Tree, shelf: Shelf) -> Iterator[MakeS
         server.destroy()
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how many recorded steps agree, and why the others are not compared."""
     outcomes: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
