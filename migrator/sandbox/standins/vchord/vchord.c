@@ -52,7 +52,8 @@ estimate_cost(PlannerInfo *root, IndexPath *path, double loop_count, Cost *start
 	*startup = usable ? 0 : get_float8_infinity();
 	*total = *startup;
 	*selectivity = 1;
-	*correlation = 0;
+	/* With this a table without statistics (reltuples is 0 after a build) is read sequentially, as observed. */
+	*correlation = 1;
 	*pages = 1;
 }
 
