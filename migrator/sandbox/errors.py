@@ -1,5 +1,7 @@
 """What can go wrong with a throw-away server, in words."""
 
+# ruff: noqa: N818 (named after what happened)
+
 
 class SandboxError(Exception):
     """The throw-away server cannot do what was asked."""

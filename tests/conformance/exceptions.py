@@ -88,13 +88,6 @@ BLURS = (
         "VectorChord's PL/pgSQL is foreign code, a stand-in has bodies of its own",
     ),
     Blur(
-        "rows",
-        r"SELECT embedding FROM dirty ORDER BY id$",
-        r"\[(1, 2, 3, 4|4, 3, 2, 1)\]",
-        "[a vector]",
-        "the order is that of random keys",
-    ),
-    Blur(
         "first_connection_refused_with",
         "",
         r"(?s)^.+$",

@@ -28,7 +28,7 @@ _ALL_NOTICES, _FIRST_NOTICES = 12, 6  # the recorder shortened long lists
 _BACKTRACE = re.compile(r"(?m)^\s+\d+: ")
 
 
-class SessionLost(Exception):
+class SessionLostError(Exception):
     """The session, or the whole server, is gone: another one has to be opened."""
 
 
@@ -124,7 +124,7 @@ class Replay:
             self._notices = []
             try:
                 answer = self._once(sql)
-            except SessionLost as error:
+            except SessionLostError as error:
                 lost = lost or str(error).strip().splitlines()[0]
                 self.close()
                 if time.monotonic() > deadline:
@@ -139,7 +139,7 @@ class Replay:
             cursor = self._open_session().execute(sql)
         except psycopg.Error as error:
             if error.sqlstate is None or error.diag.severity_nonlocalized in {"FATAL", "PANIC"}:
-                raise SessionLost(str(error)) from error
+                raise SessionLostError(str(error)) from error
             return _refused(error)
         if cursor.description is None:
             return Answer(ok=True)
