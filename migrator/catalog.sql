@@ -23,7 +23,7 @@ SELECT json_build_object(
         'session', (SELECT pid FROM me),
         'in_recovery', pg_is_in_recovery()),
     'database', (SELECT json_build_object(
-        'name', datname, 'oid', database_oid, 'owner', pg_get_userbyid(datdba),
+        'name', datname, 'oid', database_oid::bigint, 'owner', pg_get_userbyid(datdba),
         'mine', pg_has_role(datdba, 'USAGE')) FROM me),
     'role', (SELECT json_build_object(
         'name', rolname, 'superuser', rolsuper) FROM pg_roles WHERE rolname = current_user),

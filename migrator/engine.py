@@ -129,9 +129,10 @@ class Engine:
         if step.is_done(catalog, facts):
             return True
         self._compare_with_journal(step)
-        blockers = [*step.check(catalog, facts)]
-        if not blockers and step.point_of_no_return:
-            blockers += self._confirm(step, catalog)
+        # nobody is told how to do what cannot be undone before they have said that they want it
+        blockers = [*self._confirm(step, catalog)] if step.point_of_no_return else []
+        if not blockers:
+            blockers += step.check(catalog, facts)
         if not blockers:
             blockers += lacking(catalog, step.title, step.plan(catalog, facts))
         self.run.blockers = tuple(blockers)

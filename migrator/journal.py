@@ -64,7 +64,7 @@ class EventRecord:
 
 def journal_path(host: str, port: str, database: str) -> Path:
     """Return where the journal of a database lies unless --journal says otherwise; found without asking the server."""
-    place = f"{host}-{port}" if host and not host.startswith("/") else f"local{host.replace('/', '_')}-{port}"
+    place = f"{host}-{port}" if host and not host.startswith("/") else f"local-{port}"
     name = re.sub(r"[^A-Za-z0-9._@-]", "_", f"{database}@{place}")
     return user_state_path("migrator") / f"{name}.db"
 
@@ -250,6 +250,10 @@ class Journal:
     def last_of_steps(self) -> dict[str, EventRecord]:
         """Return, by step, the last event that concerns the step itself and not one of its statements."""
         return {event.step: event for event in self.events() if event.statement is None}
+
+    def seconds_of_work(self) -> float:
+        """Return how long the finished steps took together, in seconds."""
+        return sum(event.duration_seconds or 0.0 for event in self.events() if event.statement is None)
 
     def _insert(self, table: str, row: Mapping[str, object]) -> int:
         with _writing(self.path):

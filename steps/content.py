@@ -9,7 +9,7 @@ from typing import Literal
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from migrator.catalog import Catalog, Interest
+from migrator.catalog import Catalog, Extension, Interest
 from migrator.content import ComponentLine, Ending, Overview, Path, TableLine
 from migrator.errors import NotImmich, WrongSource
 from migrator.execute import Diagnosis
@@ -92,8 +92,8 @@ class ImmichContent:
             tables=tuple(self._table_line(catalog, facts, table) for table in TABLES),
             components=(
                 ComponentLine("pgvecto.rs", old_today, "removed"),
-                ComponentLine("pgvector", base.version or _offered(base.offered), "stays"),
-                ComponentLine("VectorChord", new.version or _offered(new.offered), written(row.vchord)),
+                ComponentLine("pgvector", _today(base), base.offered or written(row.pgvector)),
+                ComponentLine("VectorChord", _today(new), new.offered or written(row.vchord)),
             ),
             warnings=tuple(warnings),
         )
@@ -102,8 +102,8 @@ class ImmichContent:
         column, rows = column_of(catalog, table), rows_of(catalog, table)
         dimension = dimension_of(catalog, facts, table)
         lists = list_count(rows or 0)
-        method = ", ".join(i.access_method for i in indexes_on(catalog, column)) if column else ""
-        today = f"{column.type}, {method or 'no index'}" if column else "no column of embeddings"
+        method = "" if column is None or indexes_on(catalog, column) else ", no index"
+        today = f"{column.type}{method}" if column else "no such column"
         return TableLine(
             table.table, rows, today, f"vector({dimension or '?'}), VectorChord, {lists} list{'s' * (lists > 1)}"
         )
@@ -140,8 +140,8 @@ class ImmichContent:
         )
 
 
-def _offered(version: str | None) -> str:
-    return f"not created, {version} offered" if version else "not installed"
+def _today(extension: Extension) -> str:
+    return extension.version or (f"{extension.offered} offered" if extension.offered else "not installed")
 
 
 def _short(digits: str) -> str:

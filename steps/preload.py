@@ -94,11 +94,13 @@ def edit_by_hand(catalog: Catalog, elements: Sequence[str], why: str) -> Blocker
         where = f"edit {line.file}, line {line.line}, to read:"
     else:
         where = "edit postgresql.conf to read:"
+    # without a look at the files only a restart shows that they were changed
+    unseen = ("then restart PostgreSQL: this role sees the change only then",) if after_restart(catalog) is None else ()
     return Blocker(
         what=why,
         found=f"{PRELOAD} = '{', '.join(in_force(catalog))}' (from: {source})",
         wanted=wanted,
-        fix=(where, wanted),
+        fix=(where, wanted, *unseen),
         kind="operator",
     )
 

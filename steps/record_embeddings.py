@@ -101,31 +101,32 @@ class RecordEmbeddings(Step):
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. One survey per table; a superuser's reads header bytes too."""
-        statements: list[Statement] = []
+        surveys: list[Statement] = []
+        with_reader = False
         for table in _to_convert(catalog):
             column = column_of(catalog, table)
             dimension = dimension_of(catalog, self._known(facts), table)
             if column is None or dimension is None or column.key is None:
                 continue
-            with_reader = proof.may_read_bytes(catalog, column)
+            in_bytes = proof.may_read_bytes(catalog, column)
+            with_reader = with_reader or in_bytes
             look = Statement(
                 f"survey-{table.table}",
-                survey(column, dimension, with_reader=with_reader),
+                survey(column, dimension, with_reader=in_bytes),
                 "rows of another length, NaN or infinity would stop the conversion; better to know before",
                 Privilege(Right.TABLE_OWNER, f"{column.schema}.{column.table}"),
                 measures=f"survey.{table.table}",
             )
             before = Statement(
                 f"hash-{table.table}",
-                proof.measure_values(column, with_reader=with_reader),
+                proof.measure_values(column, with_reader=in_bytes),
                 "the count and hash that the embeddings must have after Immich has converted them",
                 Privilege(Right.TABLE_OWNER, f"{column.schema}.{column.table}"),
                 measures=f"proof.{table.table}",
             )
-            helpers = survey_helpers() if with_reader else ()
-            by_immich = [before] if self._options.reindex_by == "immich" else []
-            statements += [*(h.create() for h in helpers), look, *by_immich, *(h.drop() for h in helpers)]
-        return statements
+            surveys += [look, before] if self._options.reindex_by == "immich" else [look]
+        helpers = survey_helpers() if with_reader else ()
+        return (*(h.create() for h in helpers), *surveys, *(h.drop() for h in helpers))
 
     def estimate_seconds(self, catalog: Catalog) -> float:
         """Read-only. Proportional to the size of what is still to be converted."""

@@ -71,7 +71,9 @@ def is_analyzed(catalog: Catalog, embeddings: Embeddings) -> bool:
     """Tell whether the planner knows the rows: a VectorChord build leaves 0 behind in table and index."""
     column, index = column_of(catalog, embeddings), index_of(catalog, embeddings)
     empty = rows_of(catalog, embeddings) == 0
-    return column is not None and index is not None and (empty or (column.reltuples > 0 and index.reltuples > 0))
+    if column is None or index is None or index.access_method != "vchordrq":
+        return False
+    return empty or (column.reltuples > 0 and index.reltuples > 0)
 
 
 def everything_in_vectorchord(catalog: Catalog, facts: Facts) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,6 +34,8 @@ from migrator.step import Blocker, Facts, Json, Step
 
 RECOVERY_LIMIT_SECONDS = 180.0
 RESTART_LIMIT_SECONDS = 300.0
+GIVE_UP_SECONDS = 10.0
+"""How long a server is waited for whose restart command has failed."""
 LOOK_AGAIN_SECONDS = 2.0
 RESTART = "restart-command"
 """The key under which the user's own command appears in the journal."""
@@ -83,6 +86,8 @@ class Result:
     exit_code: ExitCode
     outcome: Outcome
     ending: Ending | None = None
+    seconds: float = 0.0
+    """How long the finished steps took, over all starts of this run."""
     question: str | None = None
     """The flag that would have answered the question which stopped the run."""
 
@@ -198,7 +203,7 @@ class _Run:
             if outcome.kind == "done":
                 self.journal.end()
                 ending = self.content.ending(self.session.catalog(), self.journal.facts(), path)
-                return Result(ExitCode.DONE, outcome, ending)
+                return Result(ExitCode.DONE, outcome, ending, self.journal.seconds_of_work())
             if outcome.kind == "blocked":
                 return Result(ExitCode.BLOCKED, outcome)
             wants_restart = outcome.step is not None and outcome.step.wants_restart
@@ -231,16 +236,13 @@ class _Run:
         self.journal.event(step, "started", statement=RESTART)
         self.emit(Restarting(step, command))
         self.session.close()
-        finished = subprocess.run(  # noqa: S602 - the person's own command line, with the person's rights
-            command, shell=True, check=False, capture_output=True, text=True, timeout=RESTART_LIMIT_SECONDS
-        )
-        said = [("said", line) for line in (finished.stderr or finished.stdout).strip().splitlines()[-3:]]
-        facts = [("exit code", str(finished.returncode)), *said]
+        exit_code, said = run_command(command)
+        facts = [("exit code", str(exit_code)), *(("said", line) for line in said)]
         try:
-            self._reconnect(RESTART_LIMIT_SECONDS)
+            self._reconnect(RECOVERY_LIMIT_SECONDS if exit_code == 0 else GIVE_UP_SECONDS)
             after = self.session.catalog().server.started_at
         except (CannotConnect, ConnectionLost) as error:
-            self.journal.event(step, "failed", statement=RESTART, detail=f"exit code {finished.returncode}")
+            self.journal.event(step, "failed", statement=RESTART, detail=f"exit code {exit_code}")
             raise RestartFailed(
                 "the server does not answer after the restart command; nothing is lost",
                 facts=facts,
@@ -293,3 +295,25 @@ class _Run:
             ],
             hint=again,
         )
+
+
+def run_command(command: str) -> tuple[int, list[str]]:
+    """Run the person's own command line with the shell; return its exit code and the last lines that it said.
+
+    Its output goes to a file: a pipe would stay open as long as a server that the command started.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        try:
+            code = subprocess.run(  # noqa: S602 - with the person's rights, as typed
+                command,
+                shell=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=RESTART_LIMIT_SECONDS,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            code = -1
+        output.seek(0)
+        return code, output.read().strip().splitlines()[-3:]

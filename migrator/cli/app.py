@@ -1,0 +1,115 @@
+"""The command `migrate`: options of the main job, and the commands beside it, loaded only when they are used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from migrator import __version__
+
+COMMANDS = {
+    "status": "Show where a migration stands; changes nothing.",
+    "demo": "Try the tool on a throw-away server.",
+}
+"""Commands and what the list of commands says of them; each lives in a module of its name."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is used, not when it is listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"migrator.cli.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _dimensions(_ctx: click.Context, _param: click.Parameter, value: Sequence[str]) -> dict[str, int]:
+    dimensions: dict[str, int] = {}
+    for item in value:
+        table, equals, number = item.partition("=")
+        if not equals or not number.isdecimal() or not int(number):
+            raise click.BadParameter(f'"{item}" is not of the form TABLE=N, such as smart_search=768')
+        dimensions[table] = int(number)
+    return dimensions
+
+
+@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="migrate", message="%(prog)s %(version)s")
+@click.option("--from", "source", type=click.Choice(["pgvecto.rs"]), help="What the embeddings are stored with today.")
+@click.option("--database", metavar="URL", help="Immich's database; otherwise DB_URL, DB_HOSTNAME, ... of Immich.")
+@click.option("--dry-run", is_flag=True, help="Print the SQL that would run; the server refuses every write.")
+@click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 0 nothing to do, 100 work pending.")
+@click.option("--reindex-by", type=click.Choice(["tool", "immich"]), default="tool", show_default=True,
+              help="Who converts the tables: this tool, or a started Immich that is waited for.")  # fmt: skip
+@click.option("--restart-command", metavar="CMD", help="Restarts PostgreSQL when a step needs it.")
+@click.option("--alter-system/--no-alter-system", default=True,
+              help="Write shared_preload_libraries with ALTER SYSTEM: merged, never reloaded.")  # fmt: skip
+@click.option("--target-immich", metavar="VERSION", help="The Immich release that will be started afterwards.")
+@click.option("--dimension", "dimensions", metavar="TABLE=N", multiple=True, callback=_dimensions,
+              help="The dimension of a table that nobody knows any more.")  # fmt: skip
+@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Where progress is kept; by default a file per database in your state folder.")  # fmt: skip
+@click.option("--yes", is_flag=True, help="Answer y/N questions with yes (not the point of no return).")
+@click.option("--confirm", metavar="NAME", help="The database's name, for the point of no return.")
+@click.option("--no-input", is_flag=True, help="Never ask, never wait: exit 3 says who has to do what.")
+@click.option("--trust-server", is_flag=True, help="Go on from the server's state where the journal says otherwise.")
+@click.option("--json", "as_json", is_flag=True, help="JSON for scripts: lines for a run, one object for a dry run.")
+@click.option("--no-color", is_flag=True, help="Plain text (NO_COLOR and TERM=dumb do the same).")
+@click.pass_context
+def app(ctx: click.Context, /, **options: object) -> int | None:
+    """Take an Immich database to VectorChord, one documented step at a time.
+
+    The same command starts and resumes. It can be stopped at any moment, also by pulling the plug.
+
+    \b
+      migrate --from pgvecto.rs --dry-run     read what would be done
+      migrate --from pgvecto.rs               do it, step by step
+      migrate status                          where it stands
+      migrate demo                            try it on a throw-away server
+    """  # noqa: D301 - click's mark for a block that is not rewrapped
+    ctx.obj = options
+    if ctx.invoked_subcommand is not None:
+        return None
+    if options["source"] is None:
+        if options["dry_run"]:
+            raise click.UsageError("--dry-run needs --from, such as: migrate --from pgvecto.rs --dry-run")
+        click.echo(ctx.get_help())
+        return 0
+    from migrator.cli.run import migrate  # noqa: PLC0415 - the drivers are not loaded for --help
+
+    return migrate(options)
+
+
+def run_app(arguments: Sequence[str] | None = None) -> int:
+    """Parse, run, and return the exit code: click's own codes, ours from errors, 130 for Ctrl-C and SIGTERM."""
+    try:
+        result = app.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted. Nothing is lost: run the same command again, it goes on from here.", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:  # noqa: BLE001 - the edge: everything becomes one sentence and a code
+        from migrator.cli.failure import report  # noqa: PLC0415
+
+        return report(error)
+    return result if isinstance(result, int) else 0

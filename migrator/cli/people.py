@@ -1,0 +1,93 @@
+"""Who answers the questions of a run: a person at a terminal, or the flags of a command line."""
+
+from __future__ import annotations
+
+import select
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import click
+
+from migrator.cli.console import animated, can_ask, stderr
+from migrator.cli.render import text
+from migrator.commands.plan import PlannedStep, plan_steps
+from migrator.commands.run import Situation
+from migrator.engine import Outcome
+
+
+class Answers:
+    """Answers from flags first, then from the person, where one can be asked."""
+
+    def __init__(
+        self, *, yes: bool, confirm: str | None, may_ask: bool, quiet: bool, pause: Callable[[], None]
+    ) -> None:
+        self._yes, self._confirm, self._quiet, self._pause = yes, confirm, quiet, pause
+        self._may_ask = may_ask and can_ask()
+        self._hinted = False
+
+    def start(self, situation: Situation) -> bool:
+        """Show the first screen, then ask."""
+        if not self._quiet:
+            for line in first_screen(situation):
+                stderr().print(line, soft_wrap=True)
+        if self._yes:
+            return True
+        return self._may_ask and click.confirm("\nStart?" if not situation.resumed_from else "\nGo on?", err=True)
+
+    def confirm(self, sentence: str, database: str) -> bool:
+        """Have the database's name typed; --yes does not cover this."""
+        self._pause()
+        if self._confirm is not None:
+            return self._confirm == database
+        if not self._may_ask:
+            return False
+        stderr().print(f"\nPoint of no return: {sentence}.", style="bold", soft_wrap=True)
+        typed: str = click.prompt(
+            f'Type the name of the database ("{database}") to go on', err=True, default="", show_default=False
+        )
+        return typed.strip() == database
+
+    def wait(self, outcome: Outcome, seconds: float) -> bool:
+        """Wait until it is time to look again; Enter looks at once. Without a terminal nobody waits."""
+        if not self._may_ask:
+            return False
+        if outcome.step is not None and any(b.found.startswith("not confirmed") for b in outcome.blockers):
+            return False
+        if not self._hinted:
+            self._hinted = True
+            then = "nothing: I look every 2 seconds, Enter looks now, Ctrl-C leaves"
+            stderr().print(f"  {'then':<{text.LABEL}}{then}", soft_wrap=True)
+            stderr().print(f"  {'':<{text.LABEL}}and the same command goes on from here.", soft_wrap=True)
+        if animated():
+            ready, _, _ = select.select([sys.stdin], [], [], seconds)
+            if ready:
+                sys.stdin.readline()
+        else:
+            time.sleep(seconds)
+        return True
+
+
+def first_screen(situation: Situation) -> list[str]:
+    """Return what a person reads before the first question."""
+    planned = plan_steps(situation.path.steps, situation.catalog, situation.facts)
+    lines = text.header(situation.address, situation.catalog, situation.overview)
+    journal = situation.journal
+    lines += [f"journal  {text.short(journal)}", f"log      {text.short(journal.with_suffix('.log'))}", ""]
+    if situation.resumed_from:
+        where = f", interrupted in {situation.interrupted_at}" if situation.interrupted_at else ""
+        lines += [*text.wrapped(f"Going on with the run of {situation.resumed_from[:16]}{where}."), ""]
+    lines += [*text.found(situation.overview), ""]
+    lines += text.wrapped(f"Path: {situation.path.name}, because {situation.path.why}.")
+    lines += ["", *text.steps(situation.path, planned), ""]
+    return [*lines, *text.wrapped(" ".join(_advice(situation, planned)))]
+
+
+def _advice(situation: Situation, planned: Sequence[PlannedStep]) -> Iterator[str]:
+    parts = [step for step in planned if step.number in situation.path.groups and not step.done]
+    if parts:
+        yield f"Immich has to be stopped for step {parts[0].number}: its tables are locked while they are converted."
+    last = next((step for step in planned if step.point_of_no_return and not step.done), None)
+    if last:
+        yield f"Until step {last.number} there is a way back."
+    yield "You can stop at any moment, also by pulling the plug: the same command goes on."

@@ -1,0 +1,122 @@
+"""`migrate --from pgvecto.rs --dry-run`: the SQL that would run, as a script that psql takes, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+
+from migrator.cli.console import wants_json
+from migrator.cli.render import text
+from migrator.commands.plan import Plan, PlannedStep, plan
+from migrator.content import Content
+from migrator.errors import ExitCode
+from migrator.step import Statement
+
+JSON_SCHEMA = "1.0"
+
+
+def show_plan(conninfo: str, content: Content, journal: Path | None, options: Mapping[str, object]) -> int:
+    """Print the plan; return 0, or with --detailed-exitcode 100 while work is pending."""
+    planned = plan(conninfo, content, journal)
+    if wants_json():
+        sys.stdout.write(json.dumps(as_json(planned), indent=2, default=str) + "\n")
+    else:
+        sys.stdout.write("\n".join(as_script(planned)) + "\n")
+    pending = bool(planned.pending) and bool(options["detailed_exitcode"])
+    return int(ExitCode.WORK_PENDING if pending else ExitCode.DONE)
+
+
+def as_script(planned: Plan) -> Iterator[str]:
+    """Write the plan as a psql script: comments for the person, statements for the server."""
+    for line in text.header(planned.address, planned.catalog, planned.overview):
+        yield f"-- {line}"
+    yield from (f"-- {line}" for line in text.wrapped(f"Path: {planned.path.name}, because {planned.path.why}."))
+    yield "-- A dry run: nothing was written. What will be found later may change what is done."
+    yield r"\set ON_ERROR_STOP on"
+    yield from (f"{statement};" for statement in planned.session)
+    for step in planned.steps:
+        yield from _step(step)
+    left = len(planned.pending)
+    yield ""
+    yield f"-- {left} of {len(planned.steps)} states are left to do; {sum(1 for _ in _all(planned))} statements."
+    yield "-- To do it: the same command without --dry-run."
+
+
+def _step(step: PlannedStep) -> Iterator[str]:
+    yield ""
+    state = "done" if step.done else f"by: {text.ACTORS[step.actor]}"
+    yield f"-- Step {step.number}  {step.title}  [{step.key}]  {state}"
+    if step.done:
+        return
+    if step.estimate_seconds is not None:
+        yield f"--   takes     about {text.duration(step.estimate_seconds)}"
+    yield f"--   way back  {step.way_back}"
+    for blocker in step.blockers:
+        yield from (f"-- {line}".rstrip() for line in text.blocker_lines(blocker))
+    for alone, group in groupby(step.statements, key=lambda statement: statement.alone):
+        if not alone:
+            yield "BEGIN;"
+        for statement in group:
+            yield from _statement(step, statement)
+        if not alone:
+            yield "COMMIT;"
+
+
+def _statement(step: PlannedStep, statement: Statement) -> Iterator[str]:
+    lock = f"; lock: {statement.lock}" if statement.lock else ""
+    yield f"-- {step.key}/{statement.key}: {statement.why} (needs: {statement.privilege}{lock})"
+    if statement.must_equal:
+        yield "-- compare this row with the recorded one by eye; if they differ: ROLLBACK"
+    yield f"{statement.sql.as_string(None)};"
+
+
+def _all(planned: Plan) -> Iterator[Statement]:
+    for step in planned.steps:
+        yield from step.statements
+
+
+def as_json(planned: Plan) -> dict[str, object]:
+    """Write the plan as one object; field names as in the journal."""
+    host, port, database, user = planned.address
+    return {
+        "type": "plan",
+        "schema": JSON_SCHEMA,
+        "server": {"host": host, "port": port, "database": database, "role": user},
+        "path": {"key": planned.path.key, "name": planned.path.name, "why": planned.path.why},
+        "session": list(planned.session),
+        "pending": len(planned.pending),
+        "steps": [_step_as_json(step) for step in planned.steps],
+    }
+
+
+def _step_as_json(step: PlannedStep) -> dict[str, object]:
+    return {
+        "step": step.key,
+        "number": step.number,
+        "title": step.title,
+        "page": step.documentation.page,
+        "section": step.documentation.section,
+        "added": step.documentation.added,
+        "actor": step.actor,
+        "done": step.done,
+        "estimate_seconds": step.estimate_seconds,
+        "way_back": step.way_back,
+        "blockers": [
+            {"what": b.what, "found": b.found, "wanted": b.wanted, "fix": list(b.fix), "kind": b.kind, "who": b.who}
+            for b in step.blockers
+        ],
+        "statements": [
+            {
+                "statement": s.key,
+                "sql": s.sql.as_string(None),
+                "why": s.why,
+                "needs": str(s.privilege),
+                "lock": s.lock,
+                "in_transaction": not s.alone,
+            }
+            for s in step.statements
+        ],
+    }

@@ -1,0 +1,143 @@
+"""Plain text that the terminal, the log and the tests share: no colour, 80 columns, ASCII."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from migrator.catalog import Catalog
+from migrator.commands.plan import PlannedStep
+from migrator.content import Ending, Overview
+from migrator.content import Path as MigrationPath
+from migrator.step import Actor, Blocker, Json
+
+WIDTH = 80
+LABEL = 10
+
+
+def duration(seconds: float) -> str:
+    """Write a duration: `4 s`, `3 min`, `1 h 10 min`."""
+    whole = max(1, round(seconds))
+    if whole < 90:  # noqa: PLR2004
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004
+
+
+def clock(seconds: float) -> str:
+    """Write a duration as a clock shows it: `0:07`, `12:41`."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def size(size_bytes: float) -> str:
+    """Write a size: `1.1 GB`."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes:.0f} B"
+
+
+def short(path: Path) -> str:
+    """Write a path with the home folder as `~`."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+
+
+def header(address: tuple[str, str, str, str], catalog: Catalog, overview: Overview) -> list[str]:
+    """Say which database this is, as whom, on what."""
+    host, port, database, user = address
+    place = "local socket" if host.startswith("/") or not host else host
+    rights = "superuser" if catalog.role.superuser else "no superuser"
+    version = f"PostgreSQL {catalog.server.version}"
+    lines = [f"{database} @ {place}:{port} as {user} ({rights})   {version}   {overview.application}"]
+    return lines if len(lines[0]) <= WIDTH else [lines[0].split("   ")[0], f"{version}   {overview.application}"]
+
+
+def found(overview: Overview) -> list[str]:
+    """Say what was found and what it will be."""
+    rows = [("table", "rows", "today", "then")]
+    rows += [(t.name, "?" if t.rows is None else f"{t.rows:,}", t.today, t.then) for t in overview.tables]
+    rows += [(c.name, "", c.today, c.then) for c in overview.components]
+    widths = [max(len(row[n]) for row in rows) for n in range(3)]
+    lines = [
+        f"  {name:<{widths[0]}}  {count:>{widths[1]}}  {today:<{widths[2]}}  {then}".rstrip()
+        for name, count, today, then in rows
+    ]
+    if any(len(line) > WIDTH for line in lines):
+        lines = []
+        for name, count, today, then in rows[1:]:
+            lines += [f"  {name:<{widths[0]}}  {f'{count} rows, ' if count else ''}{today}"]
+            lines += [f"  {'':<{widths[0]}}  -> {then}"]
+    return [*lines, *(line for warning in overview.warnings for line in wrapped(f"Note: {warning}.", "  "))]
+
+
+def wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
+    """Fold a sentence at 80 columns; commands and names stay whole."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+ACTORS = {Actor.TOOL: "tool", Actor.OPERATOR: "you", Actor.IMMICH: "Immich"}
+
+
+def steps(path: MigrationPath, planned: Sequence[PlannedStep]) -> list[str]:
+    """List the documented steps: number, title, who does it, how long or whether it is done."""
+    lines: list[str] = []
+    for number, group in groupby(planned, key=lambda step: step.number):
+        states = list(group)
+        title = path.groups.get(number, states[0].title)
+        actor = Actor.IMMICH if any(s.actor is Actor.IMMICH for s in states) else states[0].actor
+        who = "you" if states[0].blockers and all(b.kind == "operator" for b in states[0].blockers) else ACTORS[actor]
+        lines.append(f"  {number:>2}  {title:<40} {who:<7} {_expected(states)}".rstrip())
+    return lines
+
+
+def _expected(states: Sequence[PlannedStep]) -> str:
+    if all(state.done for state in states):
+        return "done"
+    if any(state.point_of_no_return for state in states):
+        return "from here no way back"
+    known = [state.estimate_seconds for state in states if state.estimate_seconds is not None and not state.done]
+    return f"about {duration(sum(known))}" if known else ""
+
+
+def blocker_lines(blocker: Blocker) -> list[str]:
+    """Show one blocker: what was found, what is wanted, what to do."""
+    lines = labelled("found", blocker.found) + labelled("wanted", blocker.wanted)
+    for n, fix in enumerate(blocker.fix):
+        lines += [f"  {'do' if n == 0 else '':<{LABEL}}{fix}"]
+    return lines
+
+
+def labelled(label: str, text: str) -> list[str]:
+    """Show a labelled sentence, folded under itself."""
+    return wrapped(text, " " * (LABEL + 2), f"  {label:<{LABEL}}")
+
+
+def ending(end: Ending, seconds: float | None = None) -> list[str]:
+    """Say what is true at the end; the last line is the most important one."""
+    lines = [end.headline]
+    for label, text in end.lines:
+        lines += labelled(label, text) if len(text) < WIDTH * 2 and ";" not in text else [f"  {label:<{LABEL}} {text}"]
+    if seconds is not None:
+        lines += labelled("time", duration(seconds))
+    return [*lines, end.last]
+
+
+def measured(value: Json) -> str:
+    """Write a measurement: `rows=200 hash=8f1c...e2`."""
+    if not isinstance(value, dict):
+        return ""
+    parts = []
+    for name, item in value.items():
+        text = f"{item:,}" if isinstance(item, int) and name == "rows" else str(item)
+        parts.append(f"{name}={text if len(text) <= 14 else f'{text[:6]}...{text[-4:]}'}")  # noqa: PLR2004
+    return " ".join(parts)

@@ -1,0 +1,135 @@
+"""`migrate --from pgvecto.rs`: the main job, and its dry run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import click
+
+from migrator.cli.console import animated, choose, stderr, stdout
+from migrator.cli.logging import log_to
+from migrator.cli.people import Answers
+from migrator.cli.render import text
+from migrator.cli.render.json_lines import JsonRenderer
+from migrator.cli.render.lines import LineRenderer
+from migrator.cli.render.terminal import TerminalRenderer
+from migrator.commands.run import Request, Result, run
+from migrator.connection import resolve, where
+from migrator.errors import ExitCode
+from migrator.events import Emit
+from migrator.journal import journal_path
+from migrator.step import Json
+from steps.content import ImmichContent
+from steps.options import Options
+
+SECRET = frozenset({"database", "restart_command"})
+"""Options that are not written to the journal: they may carry a password."""
+
+
+def migrate(options: Mapping[str, object]) -> int:
+    """Run, or plan, what the options ask for; return the exit code."""
+    choose(json=bool(options["as_json"]), color=not options["no_color"])
+    content = content_of(options)
+    conninfo = resolve(_text(options["database"]), os.environ)
+    journal = cast("Path | None", options["journal"])
+    if options["dry_run"]:
+        from migrator.cli.plan import show_plan  # noqa: PLC0415 - the run does not need it
+
+        return show_plan(conninfo, content, journal, options)
+    log_to((journal or journal_path(*where(conninfo, os.environ))).with_suffix(".log"))
+    request = Request(
+        conninfo=conninfo,
+        source=str(options["source"]),
+        arguments={name: cast("Json", value) for name, value in _harmless(options).items()},
+        journal=journal,
+        restart_command=_text(options["restart_command"]),
+        trust_server=bool(options["trust_server"]),
+    )
+    return _run(request, content, options)
+
+
+def content_of(options: Mapping[str, object]) -> ImmichContent:
+    """Build the content for the options: the one place where the engine meets the steps."""
+    return ImmichContent(
+        source="pgvecto.rs",
+        options=Options(
+            reindex_by="immich" if options.get("reindex_by") == "immich" else "tool",
+            alter_system=bool(options.get("alter_system", True)),
+            target_immich=_text(options.get("target_immich")),
+            dimensions=cast("dict[str, int]", options.get("dimensions") or {}),
+        ),
+    )
+
+
+def _run(request: Request, content: ImmichContent, options: Mapping[str, object]) -> int:
+    as_json = bool(options["as_json"])
+    emit, pause = _renderer(as_json=as_json)
+    person = Answers(
+        yes=bool(options["yes"]),
+        confirm=_text(options["confirm"]),
+        may_ask=not options["no_input"] and not as_json,
+        quiet=as_json,
+        pause=pause,
+    )
+    try:
+        result = run(request, content, person, emit)
+    finally:
+        pause()
+    if isinstance(emit, JsonRenderer):
+        emit.result(result.exit_code, **_result_fields(result))
+    else:
+        _say_how_it_ended(result)
+    return int(result.exit_code)
+
+
+def _renderer(*, as_json: bool) -> tuple[Emit, Callable[[], None]]:
+    if as_json:
+        return JsonRenderer(partial(click.echo, err=False)), lambda: None
+    if animated():
+        renderer = TerminalRenderer(stderr())
+        return renderer, renderer.pause
+    return LineRenderer(partial(click.echo, err=True)), lambda: None
+
+
+def _say_how_it_ended(result: Result) -> None:
+    if result.ending is not None:
+        for line in text.ending(result.ending, result.seconds):
+            stdout().print(line, soft_wrap=True)
+        return
+    say = stderr()
+    if result.question is not None:
+        say.print(f"Nothing was changed. To begin without being asked, add {result.question}.", soft_wrap=True)
+        return
+    number = len(result.outcome.blockers)
+    if result.exit_code is ExitCode.BLOCKED:
+        say.print(
+            f"{number} blocker{'s' * (number != 1)}; nothing was changed by this step. "
+            "Mend what is named above, then run the same command again.",
+            soft_wrap=True,
+        )
+    else:
+        say.print("Stopping here is safe. When that is done, run the same command again.", soft_wrap=True)
+
+
+def _result_fields(result: Result) -> dict[str, Json]:
+    fields: dict[str, Json] = {"outcome": result.outcome.kind}
+    if result.outcome.step is not None:
+        fields["step"] = result.outcome.step.key
+    if result.question is not None:
+        fields["question"] = result.question
+    if result.ending is not None:
+        fields["headline"] = result.ending.headline
+    return fields
+
+
+def _harmless(options: Mapping[str, object]) -> dict[str, object]:
+    given = {name: value for name, value in options.items() if name not in SECRET and value not in (None, False)}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,74 @@
+"""`migrate status`: where a migration stands, from the journal and the server."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from migrator.cli.console import choose, stdout
+from migrator.cli.render import text
+from migrator.cli.run import content_of
+from migrator.commands.status import Status, StepStatus, status
+from migrator.connection import resolve, where
+from migrator.journal import journal_path
+
+JSON_SCHEMA = "1.0"
+
+
+@click.command("status")
+@click.option("--database", metavar="URL", help="Immich's database; otherwise Immich's own settings.")
+@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The run's journal.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--no-color", is_flag=True, help="Plain text.")
+def command(*, database: str | None, journal: Path | None, as_json: bool, no_color: bool) -> int:
+    """Show where a migration stands; works beside a running one, and without the server."""
+    choose(json=as_json, color=not no_color)
+    conninfo = resolve(database, os.environ)
+    found = status(conninfo, content_of({}), journal or journal_path(*where(conninfo, os.environ)))
+    if as_json:
+        sys.stdout.write(json.dumps({"type": "status", "schema": JSON_SCHEMA, **asdict(found)}, default=str) + "\n")
+    else:
+        for line in _lines(found):
+            stdout().print(line, soft_wrap=True)
+    return 0
+
+
+def _lines(found: Status) -> list[str]:
+    place = text.short(found.journal)
+    if found.run is None:
+        lines = [f"journal  {place}: none yet, so no run has begun from here"]
+    else:
+        lines = [f"journal  {place}", f"run      begun {found.run.started_at}, {found.run.identity}"]
+        if found.run.finished_at:
+            lines.append(f"         finished {found.run.finished_at}")
+    if found.server_error:
+        lines.append(f"server   could not be seen: {found.server_error}")
+    elif found.same_database is False:
+        lines.append("server   this is another database than the journal's; a run would be refused")
+    if found.last is not None:
+        statement = f"/{found.last.statement}" if found.last.statement else ""
+        lines.append(f"last     {found.last.at}  {found.last.step}{statement} {found.last.event}")
+    lines += ["", *(_step_line(step) for step in found.steps)]
+    return [*lines, "", _last(found)]
+
+
+def _step_line(step: StepStatus) -> str:
+    shown = {True: "done", False: "to do", None: "unknown"}[step.done]
+    journal = f"   journal: {step.journal} {step.at}" if step.journal else ""
+    return f"  {step.number:>2}  {step.title:<44} {shown:<8}{journal}".rstrip()
+
+
+def _last(found: Status) -> str:
+    if not found.steps:
+        return "Next: start the server, then run the same command again."
+    if found.next_step is None:
+        return "Every step is done."
+    last = max(step.number for step in found.steps)
+    step = found.next_step
+    waiting = f"  waiting since {step.at}" if step.journal == "waiting" else ""
+    return f"Step {step.number} of {last}  {step.key}{waiting}. Next: migrate --from pgvecto.rs"
