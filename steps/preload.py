@@ -13,15 +13,22 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 from migrator.catalog import Catalog, FileSetting
 from migrator.settings import PRELOAD, library_name, split_list
 from migrator.step import SUPERUSER, Blocker, Statement
+from steps.names import PGVECTORS, VCHORD
+from steps.state import is_loaded
 
 OWNED_BY_FILE = ("configuration file", "default")
 """Sources that ALTER SYSTEM overrides; a value from the command line or the environment wins over it."""
 
 
 def in_force(catalog: Catalog) -> tuple[str, ...]:
-    """Return the list that the running server was started with, as written."""
+    """Return the list that the running server was started with, as written.
+
+    A role without pg_read_all_settings may not see it: then what is known to be loaded stands for it.
+    """
     setting = catalog.settings.get(PRELOAD)
-    return _split(setting.value) if setting else ()
+    if setting is None:
+        return tuple(f"{library}.so" for library in (VCHORD, PGVECTORS) if is_loaded(catalog, library))
+    return _split(setting.value)
 
 
 def after_restart(catalog: Catalog) -> tuple[str, ...] | None:
@@ -86,8 +93,8 @@ def alter_system(elements: Sequence[str]) -> Statement:
 def edit_by_hand(catalog: Catalog, elements: Sequence[str], why: str) -> Blocker:
     """Return what the operator has to write, and where the value is owned."""
     setting, line = catalog.settings.get(PRELOAD), last_line(catalog)
-    source = setting.source if setting else "unknown"
-    wanted = f"{PRELOAD} = '{', '.join(elements)}'"
+    source = setting.source if setting else "not visible to this role"
+    wanted = f"{PRELOAD} = '{', '.join(elements)}'" + ("" if setting else " (keep other libraries that are in it)")
     if source == "command line":
         where = "the server's command line decides (-c shared_preload_libraries=...): change it where it is started"
     elif line is not None:
