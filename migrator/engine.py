@@ -72,12 +72,14 @@ class Engine:
         emit: Emit,
         confirm: Confirm,
         trust_server: bool = False,
+        restarts: bool = False,
     ) -> None:
         self.steps = tuple(steps)
         self.run = Run(state=self.steps[0].key)
         self._last_number = max(step.documentation.number for step in steps)
         self._session, self._journal, self._executor = session, journal, executor
         self._emit, self._confirm, self._trust_server = emit, confirm, trust_server
+        self._restarts = restarts
         path = [*(step.key for step in steps), DONE]
         moves: list[TransitionConfigDict] = [
             {
@@ -179,6 +181,8 @@ class Engine:
         detail = [{"what": b.what, "found": b.found, "wanted": b.wanted} for b in self.run.blockers]
         if last is None or last.event != "waiting" or last.detail != detail:
             self._journal.event(step.key, "waiting", detail=detail)
+        if step.wants_restart and self._restarts:
+            return  # nobody has to be told to do what the user's own command does
         number = step.documentation.number
         self._emit(Waiting(step.key, step.title, number, self._last_number, self.run.blockers))
 

@@ -194,6 +194,7 @@ class _Run:
             emit=self.emit,
             confirm=self._confirm,
             trust_server=self.request.trust_server,
+            restarts=self.request.restart_command is not None,
         )
         while True:
             try:

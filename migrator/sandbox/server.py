@@ -151,6 +151,8 @@ class Server:
             raise SandboxError("the server is already running")
         self._log_offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
+            # a server that lingers is restarted by its own account, which then writes the log
+            self.account.own(self.log)
             argv: list[str | Path] = [self.tree.program("postgres"), "-D", self.data]
             process = spawn(argv, account=self.account, folder=self.folder, log=log, linger=self._linger)
         self._process = process
