@@ -174,7 +174,7 @@ class Engine:
         last = self._journal.last_of_steps().get(step.key)
         if last is None or last.event not in ("observed", "finished"):
             self._journal.event(step.key, "observed")
-        self._emit(StepObserved(step.key, step.title))
+        self._emit(StepObserved(step.key, step.title, step.documentation.number))
 
     def _wait(self, step: Step) -> None:
         last = self._journal.last_of_steps().get(step.key)

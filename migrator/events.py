@@ -14,6 +14,7 @@ class StepObserved:
 
     step: str
     title: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

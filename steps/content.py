@@ -153,5 +153,5 @@ def _leftovers(catalog: Catalog) -> list[tuple[str, str]]:
     for setting in catalog.stored_settings:
         if setting.name == "search_path" and setting.database and "vectors" in (setting.value or ""):
             reset = SQL("ALTER DATABASE {} RESET search_path;").format(Identifier(setting.database)).as_string(None)
-            found.append((f"search_path of database {setting.database} still names schema vectors (harmless)", reset))
+            found.append((f"search_path of {setting.database} still names schema vectors, harmless", reset))
     return found

@@ -25,7 +25,7 @@ def install_vectorchord(catalog: Catalog, row: Accepted) -> tuple[str, ...]:
     old = pgvectors.version or pgvectors.offered or "0.2.0"
     newest = "0.3.0" if "0.3.1" not in row.vchord or "0.4.3" not in row.vchord else "0.4.3"
     return (
-        f"Docker: image ghcr.io/immich-app/postgres:{major}-vectorchord{newest}-pgvectors{old}, same data directory",
+        f"Docker, same data directory: ghcr.io/immich-app/postgres:{major}-vectorchord{newest}-pgvectors{old}",
         f"Debian, Ubuntu: sudo apt install ./postgresql-{major}-vchord_{newest}-1_amd64.deb",
         f"(from VectorChord's release page; any version {written(row.vchord)} will do)",
     )
@@ -45,6 +45,6 @@ def uninstall_pgvectors(catalog: Catalog) -> tuple[str, ...]:
     major = _major(catalog)
     return (
         f"Debian, Ubuntu: sudo apt-get purge vectors-pg{major}",
-        f"Docker: an image without pgvecto.rs, such as ghcr.io/immich-app/postgres:{major}-vectorchord0.3.0",
+        f"Docker, an image without pgvecto.rs: ghcr.io/immich-app/postgres:{major}-vectorchord0.3.0",
         "keep pgvector: it provides the data types",
     )

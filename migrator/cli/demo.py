@@ -11,11 +11,11 @@ from migrator.cli.console import choose
 
 NEXT = """
 To try next:
-  migrate demo --interactive            answer the questions yourself
-  migrate demo --from-version 0.2.0     the pgvecto.rs release most people have
-  migrate demo --reindex-by immich      let Immich convert, the tool watches and proves
-  migrate demo --keep                   keep the server, look around with psql
-  migrate --from pgvecto.rs --dry-run   on your own database: read what would be done"""
+  migrate demo --interactive           answer the questions yourself
+  migrate demo --from-version 0.2.0    the pgvecto.rs release most people have
+  migrate demo --reindex-by immich     Immich converts, the tool watches, proves
+  migrate demo --keep                  keep the server, look around with psql
+  migrate --from pgvecto.rs --dry-run  your own database: what would be done"""
 
 
 @click.command("demo")

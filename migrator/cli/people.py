@@ -76,7 +76,15 @@ def first_screen(situation: Situation) -> list[str]:
     lines += [f"journal  {text.short(journal)}", f"log      {text.short(journal.with_suffix('.log'))}", ""]
     if situation.resumed_from:
         where = f", interrupted in {situation.interrupted_at}" if situation.interrupted_at else ""
-        lines += [*text.wrapped(f"Going on with the run of {situation.resumed_from[:16]}{where}."), ""]
+        left = len({step.number for step in planned if not step.done})
+        of = len({step.number for step in planned})
+        lines += text.wrapped(
+            f"Going on with the run of {situation.resumed_from[:16].replace('T', ' ')} UTC{where}: "
+            f"{of - left} of {of} steps are done."
+        )
+        if not situation.interrupted_at:
+            return lines
+        return [*lines, "", *text.steps(situation.path, planned)]
     lines += [*text.found(situation.overview), ""]
     lines += text.wrapped(f"Path: {situation.path.name}, because {situation.path.why}.")
     lines += ["", *text.steps(situation.path, planned), ""]
@@ -89,5 +97,5 @@ def _advice(situation: Situation, planned: Sequence[PlannedStep]) -> Iterator[st
         yield f"Immich has to be stopped for step {parts[0].number}: its tables are locked while they are converted."
     last = next((step for step in planned if step.point_of_no_return and not step.done), None)
     if last:
-        yield f"Until step {last.number} there is a way back."
+        yield f"Until step {last.number} pgvecto.rs stays installed."
     yield "You can stop at any moment, also by pulling the plug: the same command goes on."

@@ -88,7 +88,8 @@ def _server(request: DemoRequest, folder: Path, say: Say) -> Iterator[Server]:
         say(f"A throw-away PostgreSQL {version} on port {server.port}.")
         standins = [f"{build.extension} {build.version}" for build in builds if build.is_standin]
         if standins:
-            say(f"Stand-ins, not the genuine extensions: {', '.join(standins)} (genuine builds: --shelf DIR).")
+            say(f"{' and '.join(standins)} are STAND-INS here, not the genuine extensions.")
+            say("(Genuine builds can be used with --shelf DIR.)")
         yield server
 
 
@@ -104,7 +105,7 @@ class _Stage:
         ImmichDatabase(name=DATABASE, rows=self._request.rows).build(self._server.conninfo())
         rows = f"{self._request.rows:,}"
         release = self._request.pgvectors
-        self._say(f"Immich's tables as 1.132 left them: {rows} + {rows} embeddings, pgvecto.rs {release}.")
+        self._say(f"Immich's tables as 1.132 left them, on pgvecto.rs {release}: 2 x {rows} embeddings.")
         with self._server.connect(DATABASE) as connection:
             before = content_hashes(connection)
         command = self._command()

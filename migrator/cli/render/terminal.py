@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
-
 from rich.console import Console
 from rich.status import Status
 
 from migrator import events
-from migrator.cli.render.text import blocker_lines, clock, duration, measured
+from migrator.cli.render.text import blocker_lines, clock, duration, proof
 
 BAR = 20
+COLUMN = 15
+"""Where titles begin."""
 
 
 class TerminalRenderer:
@@ -19,39 +19,37 @@ class TerminalRenderer:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._status: Status | None = None
-        self._begun = time.monotonic()
         self._waiting_for: str | None = None
-        self._number = ""
+        self._awaited: set[str] = set()
+        self._number = self._last = 0
 
     def __call__(self, event: events.Event) -> None:  # noqa: C901 - one case per kind of event
         """Show one event."""
         match event:
+            case events.StepObserved(step, title, number) if step in self._awaited:
+                self._awaited.discard(step)
+                self._done(number, title, "done")
             case events.StepStarted(_, title, number, last):
-                self._number = f"Step {number} of {last}"
-                self._begun = time.monotonic()
+                self._number, self._last = number, last
                 self._say(title)
             case events.StatementStarted(_, statement, why):
                 self._say(f"{statement}: {why}")
-            case events.Proven(step, _, _, value):
-                self._keep(f"  {'':<2}{step}: {measured(value)}  equal before and after")
+            case events.Proven(_, _, _, value):
+                self._keep(f"{'':<{COLUMN}}{proof(value)}")
             case events.Progress():
                 self._say(_progress(event))
             case events.StepFinished(_, title, seconds):
-                self.pause()
-                self._keep(f"{self._number:<14} {title:<44} done {duration(seconds):>8}")
-                self._waiting_for = None
+                self._done(self._number, title, f"done {duration(seconds):>8}")
             case events.LockAwaited(_, _, attempt, attempts, holders):
                 held = "; ".join(holders) or "somebody"
-                self._keep(f"    waiting for a lock (attempt {attempt} of {attempts}), held by {held}")
+                self._keep(f"{'':<{COLUMN}}waiting for a lock ({attempt} of {attempts}), held by {held}")
             case events.Waiting():
                 self._wait(event)
-            case events.Restarting(_, command):
-                self._keep(f"    restarting the server: {command}")
+            case events.Restarting(step, command):
+                self._awaited.add(step)
+                self._say(f"restarting the server: {command}")
             case events.ServerAway(seconds):
                 self._say(f"the server is away since {clock(seconds)}, waiting for it")
-            case events.ServerBack():
-                self.pause()
-                self._keep("    the server is back")
             case _:
                 pass
 
@@ -65,14 +63,22 @@ class TerminalRenderer:
         self.pause()
         if self._waiting_for == repr(event.blockers):
             return
-        self._waiting_for = repr(event.blockers)
+        self._awaited.add(event.step)
+        self._last = event.last_number
         whose = "blocked" if any(b.kind == "blocked" for b in event.blockers) else "waiting for you"
-        self._keep(f"\nStep {event.number} of {event.last_number:<5} {event.title:<44} {whose}")
+        self._keep("")
+        self._done(event.number, event.title, whose)
+        self._waiting_for = repr(event.blockers)
         for blocker in event.blockers:
             if len(event.blockers) > 1:
                 self._keep(f"  {blocker.what}")
             for line in blocker_lines(blocker):
                 self._keep(line)
+
+    def _done(self, number: int, title: str, how: str) -> None:
+        self.pause()
+        self._waiting_for = None
+        self._keep(f"{f'Step {number} of {self._last}':<{COLUMN}}{title:<44} {how}")
 
     def _say(self, text: str) -> None:
         shown = text[: max(20, self._console.width - 6)]

@@ -113,8 +113,19 @@ def blocker_lines(blocker: Blocker) -> list[str]:
     """Show one blocker: what was found, what is wanted, what to do."""
     lines = labelled("found", blocker.found) + labelled("wanted", blocker.wanted)
     for n, fix in enumerate(blocker.fix):
-        lines += [f"  {'do' if n == 0 else '':<{LABEL}}{fix}"]
+        label = f"  {'do' if n == 0 else '':<{LABEL}}"
+        lines += fix_lines(label, fix)
     return lines
+
+
+def fix_lines(label: str, fix: str) -> list[str]:
+    """Show what to do; where a line gets too long, the command after the colon gets a line of its own, in one piece."""
+    if len(label) + len(fix) <= WIDTH:
+        return [f"{label}{fix}"]
+    what, colon, command = fix.partition(": ")
+    if not colon:
+        return [f"{label}{fix}"]
+    return [f"{label}{what}:", f"{'':<{len(label) + 2}}{command}"]
 
 
 def labelled(label: str, text: str) -> list[str]:
@@ -126,10 +137,18 @@ def ending(end: Ending, seconds: float | None = None) -> list[str]:
     """Say what is true at the end; the last line is the most important one."""
     lines = [end.headline]
     for label, text in end.lines:
-        lines += labelled(label, text) if len(text) < WIDTH * 2 and ";" not in text else [f"  {label:<{LABEL}} {text}"]
+        lines += fix_lines(f"  {label:<{LABEL}}", text)
     if seconds is not None:
         lines += labelled("time", duration(seconds))
     return [*lines, end.last]
+
+
+def proof(value: Json) -> str:
+    """Write what was proven equal: `20,000 rows, hash 1047...8902, equal before and after`."""
+    if not isinstance(value, dict):
+        return "equal before and after"
+    digits = str(value.get("hash"))
+    return f"{value.get('rows'):,} rows, hash {digits[:4]}...{digits[-4:]}, equal before and after"
 
 
 def measured(value: Json) -> str:
