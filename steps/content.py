@@ -111,7 +111,7 @@ class ImmichContent:
     def ending(self, catalog: Catalog, facts: Facts, path: Path) -> Ending:
         """Return what is true now that every step is done."""
         rows = sum(rows_of(catalog, table) or 0 for table in TABLES)
-        proven = [t.table for t in TABLES if mapping(facts.get(f"proof.{t.table}"))]
+        proven = [t.table for t in TABLES if _is_proven(facts, t)]
         headline = f"Done. {rows:,} embeddings are in VectorChord"
         lines: list[tuple[str, str]] = []
         if len(proven) == len(TABLES):
@@ -142,6 +142,11 @@ class ImmichContent:
 
 def _today(extension: Extension) -> str:
     return extension.version or (f"{extension.offered} offered" if extension.offered else "not installed")
+
+
+def _is_proven(facts: Facts, table: Embeddings) -> bool:
+    before = mapping(facts.get(f"proof.{table.table}"))
+    return bool(before) and mapping(facts.get(f"proven.{table.table}")) == before
 
 
 def _short(digits: str) -> str:

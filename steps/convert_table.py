@@ -86,7 +86,14 @@ class ConvertTable(Step):
                 owner,
                 lock=f"ACCESS EXCLUSIVE on {column.schema}.{column.table}",
             ),
-            Statement("hash-after", after, "must equal the one before, or all is rolled back", owner, must_equal=fact),
+            Statement(
+                "hash-after",
+                after,
+                "must equal the one before, or all is rolled back",
+                owner,
+                measures=f"proven.{column.table}",
+                must_equal=fact,
+            ),
             Statement(
                 "comment",
                 SQL("COMMENT ON COLUMN {}.{} IS {}").format(
