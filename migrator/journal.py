@@ -202,6 +202,13 @@ class Journal:
                 "UPDATE invocations SET ended_at = ?, exit_code = ? WHERE id = ?", [now(), exit_code, self._invocation]
             )
 
+    def last_arguments(self) -> Mapping[str, Json]:
+        """Return the arguments of the newest start; empty before the first."""
+        for row in self._db.query("SELECT arguments FROM invocations ORDER BY id DESC LIMIT 1"):
+            found = json.loads(row["arguments"])
+            return found if isinstance(found, dict) else {}
+        return {}
+
     # -- facts and events ------------------------------------------------------------------------------------------
 
     def record(self, step: str, fact: Fact) -> None:

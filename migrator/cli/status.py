@@ -29,9 +29,11 @@ def command(*, database: str | None, journal: Path | None, as_json: bool, no_col
     """Show where a migration stands; works beside a running one, and without the server."""
     choose(json=as_json, color=not no_color)
     conninfo = resolve(database, os.environ)
-    found = status(conninfo, content_of({}), journal or journal_path(*where(conninfo, os.environ)))
+    found = status(conninfo, content_of, journal or journal_path(*where(conninfo, os.environ)))
     if as_json:
-        sys.stdout.write(json.dumps({"type": "status", "schema": JSON_SCHEMA, **asdict(found)}, default=str) + "\n")
+        next_step = found.next_step.key if found.next_step else None
+        record = {"type": "status", "schema": JSON_SCHEMA, "next_step": next_step, **asdict(found)}
+        sys.stdout.write(json.dumps(record, default=str) + "\n")
     else:
         for line in _lines(found):
             stdout().print(line, soft_wrap=True)

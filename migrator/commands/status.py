@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from migrator.errors import CannotConnect, ConnectionLost, NotImmich, WrongSourc
 from migrator.identity import Identity
 from migrator.journal import EventRecord, Journal, RunRecord
 from migrator.session import Session
-from migrator.step import Facts, Step
+from migrator.step import Facts, Json, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,23 @@ class Status:
 
     @property
     def next_step(self) -> StepStatus | None:
-        """The first step that is not done; None when all are, or when nobody could see."""
-        return next((step for step in self.steps if step.done is False), None)
+        """The step that the run is at; None when all are done, or when nobody could see.
+
+        It is the first that is not done. What only lasts as long as a run's own session has been done by the one that
+        waits now: then it is the step that waits.
+        """
+        left = [step for step in self.steps if step.done is False]
+        for step in left:
+            if step.journal not in ("finished", "observed"):
+                waits = self.last is not None and (self.last.step, self.last.event) == (step.key, "waiting")
+                return step if waits else left[0]
+        return left[0] if left else None
 
 
-def status(conninfo: str, content: Content, journal_file: Path) -> Status:
+def status(conninfo: str, content_for: Callable[[Mapping[str, Json]], Content], journal_file: Path) -> Status:
     """Read the journal, ask the server, change nothing; works beside a running migration.
+
+    The steps are those of the run: `content_for` gets the arguments that it was last started with.
 
     Raises:
         JournalTooNew, JournalUnreadable: the journal cannot be read.
@@ -58,6 +69,7 @@ def status(conninfo: str, content: Content, journal_file: Path) -> Status:
         facts = journal.facts() if journal else {}
         last_of = journal.last_of_steps() if journal else {}
         events = list(journal.events()) if journal else []
+        content = content_for(journal.last_arguments() if journal else {})
     finally:
         if journal:
             journal.close()
