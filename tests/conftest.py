@@ -25,7 +25,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--shelf", action="append", default=[], help="folder of extension builds to use before the stand-ins"
     )
+    group.addoption("--full", action="store_true", help="also run the tests with many rows")
     group.addoption("--pg-tree", help="Postgres installation to use instead of the wheel's")
+    group.addoption(
+        "--crash-full", action="store_true", help="kill the tool at every write of its journal, not at a sample of them"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[SHELF_VARIABLE] = os.pathsep.join(str(Path(shelf).absolute()) for shelf in shelves)
     if tree:
         os.environ[TREE_VARIABLE] = str(Path(tree).absolute())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests with many rows out, unless they are asked for."""
+    if not config.getoption("--full"):
+        for item in items:
+            if item.get_closest_marker("full"):
+                item.add_marker(pytest.mark.skip(reason="many rows; run with --full"))
 
 
 @pytest.fixture(scope="session")
@@ -117,8 +129,23 @@ def make_server(server_folder: Path, tree: Tree, shelf: Shelf) -> Iterator[MakeS
         server.destroy()
 
 
+def _crash_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how often the tool was killed, and how often it ended as if it had not been."""
+    figures: Counter[str] = Counter()
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "crash" and report.when == "call":
+                figures.update(value)
+    if figures:
+        terminalreporter.write_sep("-", "crashes")
+        terminalreporter.write_line(
+            f"killed at {figures['injected']} writes of the journal, resumed to the same end {figures['survived']} times"
+        )
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how many recorded steps agree, and why the others are not compared."""
+    _crash_summary(terminalreporter)
     outcomes: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for report in (report for reports in terminalreporter.stats.values() for report in reports):
