@@ -13,7 +13,7 @@ import re
 import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -30,6 +30,7 @@ from migrator.identity import Identity
 from migrator.step import Fact, Json
 
 SCHEMA_VERSION = 1
+_CLOSED_FOLDER = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
 
 EventKind = Literal["observed", "started", "finished", "failed", "waiting", "retried"]
 
@@ -93,12 +94,14 @@ class Journal:
             JournalUnreadable: it is no journal, or damaged.
             JournalWriteFailed: it cannot be created or written.
         """
-        lock: int | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = _hold(path.with_suffix(path.suffix + ".lock"))
-            with _writing(path):
-                journal = cls(path, _connect(path))
+            with ExitStack() as undo:
+                undo.callback(os.close, lock)
+                with _writing(path):
+                    journal = cls(path, _connect(path))
+                undo.pop_all()
         except OSError as error:
             raise JournalWriteFailed(
                 f'the journal "{path}" cannot be written ({error.strerror}); nothing was changed',
@@ -109,14 +112,30 @@ class Journal:
 
     @classmethod
     def open_existing(cls, path: Path) -> Self | None:
-        """Open a journal for reading only, or return None where there is none."""
+        """Open a journal for reading only, or return None where there is none.
+
+        Raises:
+            JournalTooNew: a newer version of the tool wrote it.
+            JournalUnreadable: it is no journal, or damaged.
+            JournalWriteFailed: its folder is closed; SQLite keeps two files beside a journal, even for reading.
+        """
         if not path.exists():
             return None
-        try:
-            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-            _check_schema(path, connection)
-        except sqlite3.DatabaseError as error:
-            raise _unreadable(path) from error
+        with ExitStack() as undo:
+            try:
+                connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+                undo.callback(connection.close)
+                if _is_unborn(connection):
+                    return None
+                _check_schema(path, connection)
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF in _CLOSED_FOLDER:
+                    raise JournalWriteFailed(
+                        f'the journal "{path}" cannot be opened ({error}); nothing was changed',
+                        hint="its folder has to be yours to write in, or give it another place: --journal FILE",
+                    ) from error
+                raise _unreadable(path) from error
+            undo.pop_all()
         return cls(path, Database(connection))
 
     def close(self) -> None:
@@ -270,14 +289,30 @@ class Journal:
 
 def _connect(path: Path) -> Database:
     connection = sqlite3.connect(path, timeout=10)
+    try:
+        _prepare(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return Database(connection)
+
+
+def _prepare(path: Path, connection: sqlite3.Connection) -> None:
+    unborn = _is_unborn(connection)
+    if not unborn:
+        _check_schema(path, connection)
     path.chmod(0o600)
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
-    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+    if unborn:
         script = files("migrator").joinpath("journal.sql").read_text(encoding="utf-8")
         connection.executescript(f"BEGIN;\n{script}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;")
-    _check_schema(path, connection)
-    return Database(connection)
+
+
+def _is_unborn(connection: sqlite3.Connection) -> bool:
+    """Tell whether its maker was killed before it had written anything."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    return bool(version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
 
 
 def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
@@ -288,6 +323,8 @@ def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
             facts=[("journal", f"schema {version}"), ("this program", f"schema {SCHEMA_VERSION}")],
             hint="use the newer version, or give this run a journal of its own: --journal FILE",
         )
+    if version == 0:
+        raise _unreadable(path)
     connection.execute("SELECT count(*) FROM run").fetchone()
 
 
