@@ -62,6 +62,8 @@ def _dimensions(_ctx: click.Context, _param: click.Parameter, value: Sequence[st
 @click.option("--target-immich", metavar="VERSION", help="The Immich release that will be started afterwards.")
 @click.option("--dimension", "dimensions", metavar="TABLE=N", multiple=True, callback=_dimensions,
               help="The dimension of a table that nobody knows any more.")  # fmt: skip
+@click.option("--lock-timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=5.0, show_default=True,
+              help="How long to wait for a table's lock, six times, before saying who holds it.")  # fmt: skip
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Where progress is kept; by default a file per database in your state folder.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Answer y/N questions with yes (not the point of no return).")

@@ -21,6 +21,7 @@ from migrator.commands.run import Request, Result, run
 from migrator.connection import resolve, where
 from migrator.errors import ExitCode
 from migrator.events import Emit
+from migrator.execute import Patience
 from migrator.journal import journal_path
 from migrator.step import Json
 from steps.content import ImmichContent
@@ -48,6 +49,7 @@ def migrate(options: Mapping[str, object]) -> int:
         journal=journal,
         restart_command=_text(options["restart_command"]),
         trust_server=bool(options["trust_server"]),
+        patience=Patience(lock_timeout_seconds=cast("float", options["lock_timeout"])),
     )
     return _run(request, content, options)
 
