@@ -139,7 +139,8 @@ def _crash_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if figures:
         terminalreporter.write_sep("-", "crashes")
         terminalreporter.write_line(
-            f"killed at {figures['injected']} writes of the journal, resumed to the same end {figures['survived']} times"
+            f"killed at {figures['injected']} writes of the journal, "
+            f"resumed to the same end with every embedding {figures['survived']} times"
         )
 
 

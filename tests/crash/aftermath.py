@@ -1,0 +1,63 @@
+"""What has to be true once a run that was interrupted has been resumed to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from journey import Journey
+from prepared import Prepared
+
+from migrator.sandbox.processes import wait_until
+from migrator.sandbox.server import Server
+from migrator.step import Json
+
+SECONDS_TO_LET_GO = 10
+LEFT_BEHIND = {
+    "advisory locks": "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'",
+    "sessions of the tool": "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate'",
+    "temporary functions": "SELECT count(*) FROM pg_proc WHERE pronamespace::regnamespace::text LIKE 'pg_temp%'",
+    "tables for asking the worker": "SELECT count(*) FROM pg_class WHERE relname = 'migrator_worker_probe'",
+    "indexes that are not valid": "SELECT count(*) FROM pg_index WHERE NOT indisvalid OR NOT indisready",
+    "prepared transactions": "SELECT count(*) FROM pg_prepared_xacts",
+}
+
+
+def assert_as_if_uninterrupted(journey: Journey, prepared: Prepared) -> None:
+    """Assert that catalogs, embeddings, configuration and journal are those of a run that nothing interrupted."""
+    found = journey.end_state()
+    assert found.hashes == prepared.before, "embeddings changed or were lost"
+    assert found.catalogs == prepared.after.catalogs
+    assert found.preload == prepared.after.preload
+    assert left_behind(journey.server) == []
+    assert_journal_is_complete(journey, prepared)
+
+
+def assert_journal_is_complete(journey: Journey, prepared: Prepared) -> None:
+    """Assert that the run is noted as finished, that every step came to an end, and that no fact is missing."""
+    run = journey.run()
+    assert run is not None
+    assert run.finished_at is not None, "the run is not noted as finished"
+    last = {event.step: event.event for event in journey.events() if event.statement is None}
+    assert {step: end for step, end in last.items() if end not in ("finished", "observed", "waiting")} == {}
+    assert _lasting(journey.facts()) == _lasting(prepared.facts)
+
+
+def left_behind(server: Server) -> list[str]:
+    """Return what a run has left on the server that it should not have."""
+
+    def look() -> list[str]:
+        with server.connect("immich") as connection:
+            counts = {what: connection.execute(query).fetchone() for what, query in LEFT_BEHIND.items()}
+        return [what for what, row in counts.items() if row is not None and row[0]]
+
+    # the session of a process that has just ended needs a moment to notice
+    wait_until(lambda: not look(), limit_seconds=SECONDS_TO_LET_GO)
+    return look()
+
+
+def _lasting(facts: Mapping[str, Json]) -> dict[str, Json]:
+    """Return facts without the number of the session that found them, which is another one each time."""
+    return {
+        name: {key: item for key, item in value.items() if key != "session"} if isinstance(value, Mapping) else value
+        for name, value in facts.items()
+    }
