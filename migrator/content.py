@@ -70,8 +70,8 @@ class Content(Protocol):
     def interest(self) -> Interest:
         """What the snapshot has to contain."""
 
-    def path(self, catalog: Catalog) -> Path:
-        """Return the path that fits what the catalogs say.
+    def path(self, catalog: Catalog, begun: str | None = None) -> Path:
+        """Return the path that fits what the catalogs say; `begun` is the key of the one that the journal is on.
 
         Raises:
             MigratorError: this is not a database that the paths know (NotImmich, WrongSource).

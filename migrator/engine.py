@@ -21,7 +21,7 @@ from migrator.execute import DiagnosedError, Executor
 from migrator.journal import Journal
 from migrator.privileges import lacking
 from migrator.session import Session
-from migrator.step import Actor, Blocker, Facts, Step
+from migrator.step import Actor, Blocker, Fact, Facts, Step
 
 if TYPE_CHECKING:
     from transitions.core import TransitionConfigDict
@@ -30,6 +30,8 @@ DONE = "done"
 
 Confirm = Callable[[Step, Catalog], tuple[Blocker, ...]]
 """Asked before a point of no return; what it returns stands in the way."""
+Ask = Callable[[str], bool]
+"""Asked a y/N question about what no server shows."""
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ class Engine:
         executor: Executor,
         emit: Emit,
         confirm: Confirm,
+        ask: Ask,
         trust_server: bool = False,
         restarts: bool = False,
     ) -> None:
@@ -79,7 +82,7 @@ class Engine:
         self._last_number = max(step.documentation.number for step in steps)
         self._session, self._journal, self._executor = session, journal, executor
         self._emit, self._confirm, self._trust_server = emit, confirm, trust_server
-        self._restarts = restarts
+        self._restarts, self._ask = restarts, ask
         path = [*(step.key for step in steps), DONE]
         moves: list[TransitionConfigDict] = [
             {
@@ -131,6 +134,9 @@ class Engine:
         if step.is_done(catalog, facts):
             return True
         self._compare_with_journal(step)
+        if step.question is not None and self._ask(step.question):
+            self._journal.record(step.key, Fact(f"answer.{step.key}", value=True))
+            return step.is_done(catalog, self._journal.facts())
         # nobody is told how to do what cannot be undone before they have said that they want it
         blockers = [*self._confirm(step, catalog)] if step.point_of_no_return else []
         if not blockers:

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from psycopg.sql import SQL, Composed
 
@@ -127,13 +127,21 @@ class Step(ABC):
     key: str
     title: str
     documentation: Documentation
+    """Given by the path that the step stands in: the same step carries out another number on another path."""
     actor: ClassVar[Actor] = Actor.TOOL
+    question: str | None = None
+    """A y/N question to the operator about what no server shows; answered yes, fact `answer.KEY` is recorded."""
     point_of_no_return: ClassVar[str | None] = None
     """What can no longer be undone after this step, in one clause; None while there is a way back."""
     lasting: ClassVar[bool] = True
     """False for what holds only as long as the session that did it, such as a lock."""
     wants_restart: ClassVar[bool] = False
     """True where restarting the server is what the operator has to do."""
+
+    def carries_out(self, documentation: Documentation) -> Self:
+        """Say which documented step this is, and return the step; called by the path that it is put into."""
+        self.documentation = documentation
+        return self
 
     @abstractmethod
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:

@@ -13,7 +13,6 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.catalog import Catalog, Column
 from migrator.step import Facts, Privilege, Right, Statement, Step
-from steps.documented import automatic
 from steps.index import list_count, probe_count
 from steps.names import TABLES
 from steps.state import column_of, is_analyzed, rows_of
@@ -24,7 +23,6 @@ class AnalyzeTables(Step):
 
     key = "analyze-tables"
     title = "analyze, and search once"
-    documentation = automatic(7)
     lasting = False  # the server's own vacuum may reset an estimate at any time
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:

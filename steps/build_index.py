@@ -14,10 +14,9 @@ from psycopg.sql import SQL, Identifier
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
 from steps import worker
-from steps.documented import automatic
 from steps.index import create_index, list_count
 from steps.names import Embeddings
-from steps.state import column_of, index_of, is_converted, is_indexed, rows_of
+from steps.state import column_of, definition, index_of, is_converted, is_indexed, rows_of
 
 SECONDS_PER_ROW_ONE_LIST = 1e-4
 SECONDS_PER_ROW_MANY_LISTS = 2.5e-4
@@ -30,7 +29,6 @@ class BuildIndex(Step):
         self._table = table
         self.key = f"build-{table.index.replace('_', '-')}"
         self.title = f"build {table.index}"
-        self.documentation = automatic(7)
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when the index is VectorChord's, valid, and of a size that Immich leaves alone."""
@@ -41,9 +39,12 @@ class BuildIndex(Step):
         return worker.blockers(catalog)
 
     def record(self, catalog: Catalog) -> Sequence[Fact]:
-        """Read-only. The row count that decides the list count."""
-        rows = rows_of(catalog, self._table) or 0
-        return (Fact(f"index.{self._table.index}.planned", {"rows": rows, "lists": list_count(rows)}),)
+        """Read-only. The row count that decides the list count, and the definition of an index that is replaced."""
+        rows, old = rows_of(catalog, self._table) or 0, index_of(catalog, self._table)
+        planned = Fact(f"index.{self._table.index}.planned", {"rows": rows, "lists": list_count(rows)})
+        if old is None:
+            return (planned,)
+        return (planned, Fact(f"indexes.{self._table.table}", [definition(old)]))
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. The worker asked, a wrong index dropped, the index built."""

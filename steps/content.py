@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import psycopg
 from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog, Extension, Interest
 from migrator.content import ComponentLine, Ending, Overview, Path, TableLine
-from migrator.errors import NotImmich, WrongSource
 from migrator.execute import Diagnosis
 from migrator.step import Facts
 from steps import known_errors, worker
+from steps.choice import Source, begun_by_others, choose
 from steps.index import list_count
 from steps.names import PGVECTOR, PGVECTORS, TABLES, VCHORD, Embeddings
 from steps.observations import INTEREST
 from steps.options import Options, accepted
-from steps.paths import AUTOMATIC_GROUPS, automatic
-from steps.state import can_be_crippled, column_of, dimension_of, indexes_on, mapping, needs_pgvectors, rows_of
+from steps.state import can_be_crippled, column_of, dimension_of, indexes_on, mapping, rows_of
 from steps.versions import written
 
-Source = Literal["pgvecto.rs"]
 SHOWN_DIGITS = 12
 
 
@@ -39,39 +36,14 @@ class ImmichContent:
         """What the snapshot has to contain."""
         return INTEREST
 
-    def path(self, catalog: Catalog) -> Path:
+    def path(self, catalog: Catalog, begun: str | None = None) -> Path:
         """Return the path that fits.
 
         Raises:
             NotImmich: none of Immich's tables is here.
-            WrongSource: nothing here comes from pgvecto.rs.
+            WrongSource: the embeddings do not come from where --from says.
         """
-        known = {table.name for table in catalog.tables}
-        if not known & {t.table for t in TABLES}:
-            raise NotImmich(
-                f'database "{catalog.database.name}" has none of Immich\'s tables of embeddings '
-                "(smart_search, face_search); nothing was changed",
-                hint="name Immich's database: --database postgresql://USER@HOST:PORT/immich",
-            )
-        self._refuse_other_source(catalog)
-        why = (
-            "pgvecto.rs loads here and nothing forbids installing VectorChord beside it"
-            if needs_pgvectors(catalog)
-            else "nothing needs pgvecto.rs's library any more"
-        )
-        steps = automatic(self.options)
-        return Path("automatic", "automatic (both libraries installed side by side)", why, steps, AUTOMATIC_GROUPS)
-
-    def _refuse_other_source(self, catalog: Catalog) -> None:
-        methods = {i.access_method for i in catalog.indexes if i.name in {t.index for t in TABLES}}
-        untouched = catalog.extensions[PGVECTORS].version is None and catalog.extensions[VCHORD].version is None
-        if untouched and not needs_pgvectors(catalog) and methods & {"hnsw", "ivfflat"}:
-            raise WrongSource(
-                f'database "{catalog.database.name}" uses pgvector ({", ".join(sorted(methods))} indexes), '
-                "not pgvecto.rs; nothing was changed",
-                hint="this way leads from pgvecto.rs only: create extension vchord, then start Immich with "
-                "DB_VECTOR_EXTENSION unset",
-            )
+        return choose(catalog, self.source, self.options, begun)
 
     def overview(self, catalog: Catalog, facts: Facts) -> Overview:
         """Return what was found and what will be."""
@@ -80,7 +52,7 @@ class ImmichContent:
         row = accepted(catalog, self.options)
         old, new, base = (catalog.extensions[name] for name in (PGVECTORS, VCHORD, PGVECTOR))
         life = worker.life(catalog)
-        old_today = f"{old.version}{'' if life == 'not needed' else f', worker {life}'}" if old.version else "gone"
+        old_today = f"{old.version}{'' if life == 'not needed' else f', worker {life}'}" if old.version else "not there"
         others = [s for s in catalog.sessions if s.application != "migrate"]
         warnings = (
             [f"{len(others)} other session(s) in this database: Immich has to be stopped while its tables are changed"]
@@ -91,11 +63,11 @@ class ImmichContent:
             application=application,
             tables=tuple(self._table_line(catalog, facts, table) for table in TABLES),
             components=(
-                ComponentLine("pgvecto.rs", old_today, "removed"),
+                *([ComponentLine("pgvecto.rs", old_today, "removed")] if self.source == "pgvecto.rs" else []),
                 ComponentLine("pgvector", _today(base), base.offered or written(row.pgvector)),
                 ComponentLine("VectorChord", _today(new), new.offered or written(row.vchord)),
             ),
-            warnings=tuple(warnings),
+            warnings=(*begun_by_others(catalog), *warnings),
         )
 
     def _table_line(self, catalog: Catalog, facts: Facts, table: Embeddings) -> TableLine:

@@ -13,7 +13,6 @@ from psycopg.sql import SQL
 from migrator.catalog import Catalog
 from migrator.step import SUPERUSER, Blocker, Facts, NoWayBack, Privilege, Right, Statement, Step
 from steps import worker
-from steps.documented import automatic
 from steps.names import PGVECTORS
 
 
@@ -22,7 +21,6 @@ class DropExtensionVectors(Step):
 
     key = "drop-extension-vectors"
     title = "drop extension vectors"
-    documentation = automatic(8)
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when the extension is not in the catalog."""

@@ -12,7 +12,6 @@ from psycopg.sql import SQL
 
 from migrator.catalog import Catalog
 from migrator.step import Facts, NoWayBack, Privilege, Right, Statement, Step
-from steps.documented import automatic
 from steps.names import PGVECTORS
 
 
@@ -21,7 +20,6 @@ class DropSchemaVectors(Step):
 
     key = "drop-schema-vectors"
     title = "drop schema vectors"
-    documentation = automatic(9)
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when there is no such schema."""

@@ -12,7 +12,6 @@ from typing import ClassVar
 from migrator.catalog import Catalog
 from migrator.locks import holder_of
 from migrator.step import Actor, Blocker, Facts, NoWayBack, Statement, Step
-from steps.documented import automatic
 from steps.names import IMMICH_STARTUP_LOCK, TABLES
 from steps.state import is_converted, is_indexed
 from steps.survey import odd_rows
@@ -23,7 +22,6 @@ class ImmichReindexes(Step):
 
     key = "immich-reindexes"
     title = "start Immich, wait for it to reindex"
-    documentation = automatic(7)
     actor: ClassVar[Actor] = Actor.IMMICH
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:

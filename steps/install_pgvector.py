@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
-from steps.documented import automatic
 from steps.instructions import install_pgvector
 from steps.names import PGVECTOR
 from steps.options import Options, accepted
@@ -23,7 +22,6 @@ class InstallPgvector(Step):
 
     key = "install-pgvector"
     title = "install pgvector 0.7 or newer"
-    documentation = automatic(2)
     actor: ClassVar[Actor] = Actor.OPERATOR
 
     def __init__(self, options: Options) -> None:

@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
-from steps.documented import automatic
 from steps.instructions import install_vectorchord
 from steps.names import VCHORD
 from steps.options import Options, accepted
@@ -23,7 +22,6 @@ class InstallVectorchord(Step):
 
     key = "install-vectorchord"
     title = "install VectorChord"
-    documentation = automatic(3)
     actor: ClassVar[Actor] = Actor.OPERATOR
 
     def __init__(self, options: Options) -> None:

@@ -48,3 +48,14 @@ def uninstall_pgvectors(catalog: Catalog) -> tuple[str, ...]:
         f"Docker, an image without pgvecto.rs: ghcr.io/immich-app/postgres:{major}-vectorchord0.3.0",
         "keep pgvector: it provides the data types",
     )
+
+
+def exchange_libraries(catalog: Catalog, row: Accepted) -> tuple[str, ...]:
+    """Return how to remove pgvecto.rs and install VectorChord in its place."""
+    major = _major(catalog)
+    return (
+        f"Docker, same data directory: ghcr.io/immich-app/postgres:{major}-vectorchord0.3.0",
+        f"Debian, Ubuntu: sudo apt-get purge vectors-pg{major}",
+        f"then: sudo apt install ./postgresql-{major}-vchord_0.3.0-1_amd64.deb (any version {written(row.vchord)})",
+        "Immich stays stopped until its columns are restored",
+    )

@@ -13,7 +13,6 @@ from psycopg.sql import SQL, Literal
 from migrator.catalog import Catalog
 from migrator.locks import describe, holder_of, is_mine
 from migrator.step import Blocker, Facts, Statement, Step
-from steps.documented import automatic
 from steps.names import IMMICH_STARTUP_LOCK
 from steps.state import everything_in_vectorchord
 
@@ -23,7 +22,6 @@ class KeepImmichOut(Step):
 
     key = "keep-immich-out"
     title = "keep Immich out (lock 200)"
-    documentation = automatic(7, added=True)
     lasting = False  # a lock ends with its session
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:

@@ -13,7 +13,6 @@ from psycopg.sql import SQL, Literal
 from migrator.catalog import Catalog
 from migrator.locks import is_mine
 from migrator.step import Facts, Statement, Step
-from steps.documented import automatic
 from steps.names import IMMICH_STARTUP_LOCK
 from steps.state import everything_in_vectorchord
 
@@ -23,7 +22,6 @@ class LetImmichIn(Step):
 
     key = "let-immich-in"
     title = "let Immich in again"
-    documentation = automatic(7, added=True)
     lasting = False  # the lock may be taken again for what is left to do
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:

@@ -18,6 +18,8 @@ IMMICH_STARTUP_LOCK = 200
 """Immich's advisory lock for its work at start-up, migrations and reindexing."""
 
 COLUMN = "embedding"
+LEFTOVER_CONSTRAINT = "dim_size_constraint"
+"""Immich adds it to smart_search while it changes the model's dimension, and drops it at the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from migrator.catalog import Catalog
+from migrator.step import Facts
 from steps.versions import Accepted, accepted_by, parse
 
 
@@ -19,12 +20,23 @@ class Options:
         alter_system: whether the tool may write `shared_preload_libraries` with ALTER SYSTEM.
         target_immich: the release to be started afterwards; None = the documented one.
         dimensions: by table, for columns whose dimension nobody knows any more.
+        path: the path from pgvecto.rs; None = chosen by what the catalogs say.
+        vector_extension: Immich's DB_VECTOR_EXTENSION, "" where it is known not to be set, None where nobody knows.
+        trust_server: go on from what the server holds where the journal recorded something else.
     """
 
     reindex_by: Literal["tool", "immich"] = "tool"
     alter_system: bool = True
     target_immich: str | None = None
     dimensions: Mapping[str, int] = field(default_factory=dict)
+    path: Literal["automatic", "manual"] | None = None
+    vector_extension: str | None = None
+    trust_server: bool = False
+
+
+def with_dimensions(facts: Facts, options: Options) -> Facts:
+    """Return the facts with the dimensions that were named on the command line."""
+    return {**facts, **{f"dimension.{table}": dimension for table, dimension in options.dimensions.items()}}
 
 
 def accepted(catalog: Catalog, options: Options) -> Accepted:

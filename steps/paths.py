@@ -1,69 +1,160 @@
-"""The paths: each list, read from top to bottom, is the documented procedure."""
+"""The paths: each list, read from top to bottom, is the documented procedure of the page "Pre-existing Postgres".
+
+A number is that of the documented step which a state carries out; `added` marks what this tool adds to it.
+"""
 
 from __future__ import annotations
 
-from migrator.step import Step
+from collections.abc import Callable
+from functools import partial
+
+from migrator.step import Documentation, Step
 from steps.analyze_tables import AnalyzeTables
 from steps.build_index import BuildIndex
 from steps.convert_table import ConvertTable
 from steps.create_extension_vchord import CreateExtensionVchord
+from steps.detach_table import DetachTable
 from steps.drop_extension_vectors import DropExtensionVectors
 from steps.drop_schema_vectors import DropSchemaVectors
+from steps.exchange_libraries import ExchangeLibraries
+from steps.hash_embeddings import HashEmbeddings
 from steps.immich_reindexes import ImmichReindexes
 from steps.install_pgvector import InstallPgvector
 from steps.install_vectorchord import InstallVectorchord
 from steps.keep_immich_out import KeepImmichOut
 from steps.let_immich_in import LetImmichIn
 from steps.names import FACE_SEARCH, SMART_SEARCH
+from steps.note_dimension import NoteDimension
 from steps.options import Options
 from steps.pgvectors_installed import PgvectorsInstalled
 from steps.preload_both_libraries import PreloadBothLibraries
 from steps.preload_vectorchord_only import PreloadVectorchordOnly
+from steps.preload_without_pgvectors import PreloadWithoutPgvectors
 from steps.prove_embeddings import ProveEmbeddings
 from steps.record_embeddings import RecordEmbeddings
 from steps.restart_for_vectorchord import RestartForVectorchord
 from steps.restart_without_pgvectors import RestartWithoutPgvectors
+from steps.restore_table import RestoreTable
 from steps.uninstall_pgvectors import UninstallPgvectors
+from steps.unset_vector_extension import UnsetVectorExtension
 
-AUTOMATIC_GROUPS = {7: "convert and index"}
-"""Titles of documented steps that consist of several states."""
+
+def _section(name: str) -> tuple[Callable[[int], Documentation], Callable[[int], Documentation]]:
+    return partial(Documentation, name), partial(Documentation, name, added=True)
 
 
 def automatic(options: Options) -> tuple[Step, ...]:
-    """Return the documented path for both libraries installed side by side: twelve steps, the seventh in parts."""
+    """Return the path for both libraries installed side by side: twelve steps, the seventh in parts."""
+    step, added = _section("Migrating from pgvecto.rs: automatic migration")
     return (
-        PgvectorsInstalled(options),  # 1
-        InstallPgvector(options),  # 2
-        InstallVectorchord(options),  # 3
-        PreloadBothLibraries(options),  # 4
-        RestartForVectorchord(),  # 5
-        CreateExtensionVchord(),  # 6
-        *(_by_immich(options) if options.reindex_by == "immich" else _by_tool(options)),  # 7
-        DropExtensionVectors(),  # 8
-        DropSchemaVectors(),  # 9
-        PreloadVectorchordOnly(options),  # 10
-        RestartWithoutPgvectors(),  # 11
-        UninstallPgvectors(),  # 12
+        PgvectorsInstalled(options).carries_out(step(1)),
+        InstallPgvector(options).carries_out(step(2)),
+        InstallVectorchord(options).carries_out(step(3)),
+        PreloadBothLibraries(options).carries_out(step(4)),
+        RestartForVectorchord().carries_out(step(5)),
+        CreateExtensionVchord().carries_out(step(6)),
+        *(
+            (
+                RecordEmbeddings(options).carries_out(added(7)),
+                ImmichReindexes().carries_out(step(7)),
+                ProveEmbeddings().carries_out(added(7)),
+                AnalyzeTables().carries_out(added(7)),
+            )
+            if options.reindex_by == "immich"
+            else (
+                KeepImmichOut().carries_out(added(7)),
+                RecordEmbeddings(options).carries_out(added(7)),
+                ConvertTable(SMART_SEARCH, options).carries_out(step(7)),
+                ConvertTable(FACE_SEARCH, options).carries_out(step(7)),
+                BuildIndex(SMART_SEARCH).carries_out(step(7)),
+                BuildIndex(FACE_SEARCH).carries_out(step(7)),
+                AnalyzeTables().carries_out(step(7)),
+                LetImmichIn().carries_out(added(7)),
+            )
+        ),
+        DropExtensionVectors().carries_out(step(8)),
+        DropSchemaVectors().carries_out(step(9)),
+        PreloadVectorchordOnly(options).carries_out(step(10)),
+        RestartWithoutPgvectors().carries_out(step(11)),
+        UninstallPgvectors().carries_out(step(12)),
     )
 
 
-def _by_tool(options: Options) -> tuple[Step, ...]:
+def manual(options: Options) -> tuple[Step, ...]:
+    """Return the path for libraries that cannot be installed together: the embeddings wait as real[] in between."""
+    step, added = _section("Migrating from pgvecto.rs: manual migration")
     return (
-        KeepImmichOut(),
-        RecordEmbeddings(options),
-        ConvertTable(SMART_SEARCH, options),
-        ConvertTable(FACE_SEARCH, options),
-        BuildIndex(SMART_SEARCH),
-        BuildIndex(FACE_SEARCH),
-        AnalyzeTables(),
-        LetImmichIn(),
+        PgvectorsInstalled(options).carries_out(step(1)),
+        NoteDimension().carries_out(step(1)),
+        KeepImmichOut().carries_out(added(2)),
+        RecordEmbeddings(options).carries_out(added(2)),
+        DetachTable(SMART_SEARCH, options).carries_out(step(2)),
+        DetachTable(FACE_SEARCH, options).carries_out(step(2)),
+        DropExtensionVectors().carries_out(added(3)),
+        DropSchemaVectors().carries_out(added(3)),
+        PreloadWithoutPgvectors(options).carries_out(added(3)),
+        ExchangeLibraries(options).carries_out(step(3)),
+        InstallPgvector(options).carries_out(step(3)),
+        PreloadVectorchordOnly(options, "preload vchord.so").carries_out(step(3)),
+        RestartForVectorchord().carries_out(step(3)),
+        CreateExtensionVchord().carries_out(step(4)),
+        RestoreTable(SMART_SEARCH, options).carries_out(step(4)),
+        RestoreTable(FACE_SEARCH, options).carries_out(step(4)),
+        *(
+            (
+                LetImmichIn().carries_out(added(5)),
+                ImmichReindexes().carries_out(step(5)),
+                AnalyzeTables().carries_out(added(5)),
+            )
+            if options.reindex_by == "immich"
+            else (
+                BuildIndex(SMART_SEARCH).carries_out(step(5)),
+                BuildIndex(FACE_SEARCH).carries_out(step(5)),
+                AnalyzeTables().carries_out(step(5)),
+                LetImmichIn().carries_out(added(5)),
+            )
+        ),
     )
 
 
-def _by_immich(options: Options) -> tuple[Step, ...]:
+def pgvector(options: Options) -> tuple[Step, ...]:
+    """Return the path from pgvector: the data stays where it is, the indexes are replaced."""
+    step, added = _section("Migrating from pgvector")
     return (
-        RecordEmbeddings(options),
-        ImmichReindexes(),
-        ProveEmbeddings(),
-        AnalyzeTables(),
+        InstallPgvector(options).carries_out(step(1)),
+        InstallVectorchord(options).carries_out(step(2)),
+        PreloadVectorchordOnly(options, "preload vchord.so").carries_out(step(2)),
+        RestartForVectorchord().carries_out(step(2)),
+        CreateExtensionVchord().carries_out(step(3)),
+        UnsetVectorExtension(options).carries_out(step(4)),
+        *(
+            (
+                HashEmbeddings().carries_out(added(5)),
+                ImmichReindexes().carries_out(step(5)),
+                ProveEmbeddings().carries_out(added(5)),
+                AnalyzeTables().carries_out(added(5)),
+            )
+            if options.reindex_by == "immich"
+            else (
+                KeepImmichOut().carries_out(added(5)),
+                HashEmbeddings().carries_out(added(5)),
+                BuildIndex(SMART_SEARCH).carries_out(step(5)),
+                BuildIndex(FACE_SEARCH).carries_out(step(5)),
+                ProveEmbeddings().carries_out(added(5)),
+                AnalyzeTables().carries_out(step(5)),
+                LetImmichIn().carries_out(added(5)),
+            )
+        ),
     )
+
+
+AUTOMATIC_GROUPS = {7: "convert and index"}
+MANUAL_GROUPS = {
+    1: "note the dimension",
+    2: "take the embeddings out of pgvecto.rs",
+    3: "exchange the libraries",
+    4: "restore the column types",
+    5: "build the indexes",
+}
+PGVECTOR_GROUPS = {1: "pgvector 0.7 or newer", 2: "install VectorChord", 5: "replace the indexes"}
+"""Titles of documented steps that consist of several states."""

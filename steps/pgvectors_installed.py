@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, Step
 from steps import worker
-from steps.documented import automatic
 from steps.names import PGVECTORS
 from steps.options import Options, accepted
 from steps.preload import in_force
@@ -24,7 +23,6 @@ class PgvectorsInstalled(Step):
 
     key = "pgvectors-installed"
     title = "pgvecto.rs is still installed"
-    documentation = automatic(1)
 
     def __init__(self, options: Options) -> None:
         self._options = options

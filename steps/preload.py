@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.sql import SQL, Identifier, Literal
 
 from migrator.catalog import Catalog, FileSetting
 from migrator.settings import PRELOAD, library_name, split_list
@@ -57,6 +57,11 @@ def will_have(catalog: Catalog, *libraries: str) -> bool:
     return set(libraries) <= names(in_force(catalog) if planned is None else planned)
 
 
+def is_listed_in_a_file(catalog: Catalog) -> bool:
+    """Tell whether a configuration file that this role can see decides the list."""
+    return after_restart(catalog) is not None and last_line(catalog) is not None
+
+
 def will_lack(catalog: Catalog, library: str) -> bool:
     """Tell whether a library will no longer be preloaded after a restart as the files read, or already is not."""
     planned = after_restart(catalog)
@@ -72,20 +77,19 @@ def merged(catalog: Catalog, add: Sequence[str], remove: Sequence[str] = ()) -> 
     return (*missing, *kept)
 
 
-def may_alter_system(catalog: Catalog) -> bool:
-    """Tell whether ALTER SYSTEM by this role would decide the value."""
+def may_alter_system(catalog: Catalog, elements: Sequence[str]) -> bool:
+    """Tell whether ALTER SYSTEM by this role would decide the value.
+
+    An empty list cannot be written so: PostgreSQL stores "" as the name of one library, and then does not start.
+    """
     setting = catalog.settings.get(PRELOAD)
-    return catalog.role.superuser and setting is not None and setting.source in OWNED_BY_FILE
+    return bool(elements) and catalog.role.superuser and setting is not None and setting.source in OWNED_BY_FILE
 
 
 def alter_system(elements: Sequence[str]) -> Statement:
     """Return the statement that writes the list, one literal per element: a single literal would be one file name."""
-    if elements:
-        sql: Composed = SQL("ALTER SYSTEM SET {} = {}").format(
-            Identifier(PRELOAD), SQL(", ").join(Literal(element) for element in elements)
-        )
-    else:
-        sql = SQL("ALTER SYSTEM SET {} = ''").format(Identifier(PRELOAD))
+    values = SQL(", ").join(Literal(element) for element in elements)
+    sql = SQL("ALTER SYSTEM SET {} = {}").format(Identifier(PRELOAD), values)
     why = "merged with what is there; in force after a restart, and never followed by a reload"
     return Statement("alter-system", sql, why, SUPERUSER, alone=True)
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Fact, Facts, NoWayBack, Statement, Step
 from steps import preload
-from steps.documented import automatic
 from steps.names import PGVECTORS, VCHORD
 from steps.options import Options
 from steps.state import needs_pgvectors
@@ -23,7 +22,6 @@ class PreloadBothLibraries(Step):
 
     key = "preload-both-libraries"
     title = "preload vchord.so beside vectors.so"
-    documentation = automatic(4)
     lasting = False  # a later step takes vectors.so out again, and the operator owns the file
 
     def __init__(self, options: Options) -> None:
@@ -35,7 +33,7 @@ class PreloadBothLibraries(Step):
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. An operator's task where ALTER SYSTEM would not decide the value, or is not wanted."""
-        if self._options.alter_system and preload.may_alter_system(catalog):
+        if self._options.alter_system and preload.may_alter_system(catalog, (VCHORD,)):
             return ()
         return (preload.edit_by_hand(catalog, preload.merged(catalog, _needed(catalog)), self.title),)
 
@@ -51,7 +49,10 @@ class PreloadBothLibraries(Step):
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
         """Read-only. Take vchord.so out of the list again."""
-        return (preload.alter_system(preload.merged(catalog, (), remove=(VCHORD,))),)
+        elements = preload.merged(catalog, (), remove=(VCHORD,))
+        if not preload.may_alter_system(catalog, elements):
+            return NoWayBack("shared_preload_libraries has to be edited by hand")
+        return (preload.alter_system(elements),)
 
 
 def _needed(catalog: Catalog) -> tuple[str, ...]:

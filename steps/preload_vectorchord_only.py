@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
 from steps import preload
-from steps.documented import automatic
 from steps.names import PGVECTORS, VCHORD
 from steps.options import Options
 
@@ -22,20 +21,18 @@ class PreloadVectorchordOnly(Step):
     """Have pgvecto.rs no longer loaded at the next start."""
 
     key = "preload-vectorchord-only"
-    title = "take vectors.so out of the preload list"
-    documentation = automatic(10)
     lasting = False  # the operator owns the file
 
-    def __init__(self, options: Options) -> None:
-        self._options = options
+    def __init__(self, options: Options, title: str = "take vectors.so out of the preload list") -> None:
+        self._options, self.title = options, title
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
-        """Read-only. True when the list that counts at the next start lacks vectors."""
-        return preload.will_lack(catalog, PGVECTORS)
+        """Read-only. True when the list that counts at the next start has vchord and lacks vectors."""
+        return preload.will_have(catalog, VCHORD) and preload.will_lack(catalog, PGVECTORS)
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. An operator's task where ALTER SYSTEM would not decide the value, or is not wanted."""
-        if self._options.alter_system and preload.may_alter_system(catalog):
+        if self._options.alter_system and preload.may_alter_system(catalog, _list(catalog)):
             return ()
         return (preload.edit_by_hand(catalog, _list(catalog), self.title),)
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from migrator.catalog import Catalog
 from migrator.step import Fact, Facts, Statement, Step
 from steps import proof
-from steps.documented import automatic
 from steps.names import TABLES
 from steps.state import column_of, mapping
 
@@ -21,7 +20,6 @@ class ProveEmbeddings(Step):
 
     key = "prove-embeddings"
     title = "prove that no embedding changed"
-    documentation = automatic(7, added=True)
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when every table with a recorded hash has been measured again with the same result."""

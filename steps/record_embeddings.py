@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Fact, Facts, Privilege, Right, Statement, Step
 from steps import proof
-from steps.documented import automatic
-from steps.names import COLUMN, TABLES, Embeddings
-from steps.options import Options
+from steps.names import COLUMN, PGVECTORS, TABLES, Embeddings
+from steps.options import Options, with_dimensions
 from steps.state import (
     column_of,
+    definition,
     dimension_blockers,
     dimension_of,
     indexes_on,
@@ -33,7 +33,6 @@ class RecordEmbeddings(Step):
 
     key = "record-embeddings"
     title = "record dimensions, indexes and odd rows"
-    documentation = automatic(7, added=True)
     lasting = False  # rows may change between two runs, so each session looks for itself
 
     def __init__(self, options: Options) -> None:
@@ -60,7 +59,7 @@ class RecordEmbeddings(Step):
                         fix=("restore the primary key that Immich created",),
                     )
                 )
-            found += dimension_blockers(catalog, self._known(facts), table)
+            found += dimension_blockers(catalog, with_dimensions(facts, self._options), table)
         return found
 
     def record(self, catalog: Catalog) -> Sequence[Fact]:
@@ -70,9 +69,11 @@ class RecordEmbeddings(Step):
             column = column_of(catalog, table)
             if column is None:
                 continue
-            dimension = dimension_of(catalog, self._known({}), table)
+            dimension = dimension_of(catalog, with_dimensions({}, self._options), table)
             if dimension is not None:
                 recorded.append(Fact(f"dimension.{table.table}", dimension))
+            if column.extension != PGVECTORS:
+                continue  # half-way: what it was before was recorded when it was
             recorded.append(
                 Fact(
                     f"column.{table.table}",
@@ -85,16 +86,7 @@ class RecordEmbeddings(Step):
                     },
                 )
             )
-            indexes = [
-                {
-                    "schema": index.schema,
-                    "name": index.name,
-                    "access_method": index.access_method,
-                    "operator_class": f"{index.operator_class_schema}.{index.operator_class}",
-                    "options": list(index.options),
-                }
-                for index in indexes_on(catalog, column)
-            ]
+            indexes = [definition(index) for index in indexes_on(catalog, column)]
             if indexes:
                 recorded.append(Fact(f"indexes.{table.table}", indexes))
         return recorded
@@ -105,7 +97,7 @@ class RecordEmbeddings(Step):
         with_reader = False
         for table in _to_convert(catalog):
             column = column_of(catalog, table)
-            dimension = dimension_of(catalog, self._known(facts), table)
+            dimension = dimension_of(catalog, with_dimensions(facts, self._options), table)
             if column is None or dimension is None or column.key is None:
                 continue
             in_bytes = proof.may_read_bytes(catalog, column)
@@ -132,9 +124,6 @@ class RecordEmbeddings(Step):
         """Read-only. Proportional to the size of what is still to be converted."""
         columns = [column_of(catalog, table) for table in _to_convert(catalog)]
         return 1.0 + SECONDS_PER_GIGABYTE * sum(c.size_bytes for c in columns if c) / 1e9
-
-    def _known(self, facts: Facts) -> Facts:
-        return {**facts, **{f"dimension.{table}": n for table, n in self._options.dimensions.items()}}
 
 
 def _to_convert(catalog: Catalog) -> list[Embeddings]:

@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
-from steps.documented import automatic
 from steps.instructions import restart
 from steps.names import VCHORD
 from steps.state import is_loaded
@@ -22,7 +21,6 @@ class RestartForVectorchord(Step):
 
     key = "restart-for-vectorchord"
     title = "restart PostgreSQL"
-    documentation = automatic(5)
     actor: ClassVar[Actor] = Actor.OPERATOR
     wants_restart: ClassVar[bool] = True
 

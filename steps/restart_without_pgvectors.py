@@ -11,7 +11,6 @@ from typing import ClassVar
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
 from steps import preload
-from steps.documented import automatic
 from steps.instructions import restart
 from steps.names import PGVECTORS
 from steps.state import is_loaded
@@ -22,7 +21,6 @@ class RestartWithoutPgvectors(Step):
 
     key = "restart-without-pgvectors"
     title = "restart PostgreSQL without pgvecto.rs"
-    documentation = automatic(11)
     actor: ClassVar[Actor] = Actor.OPERATOR
     wants_restart: ClassVar[bool] = True
 

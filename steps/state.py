@@ -42,6 +42,18 @@ def indexes_on(catalog: Catalog, column: Column) -> tuple[Index, ...]:
     )
 
 
+def definition(index: Index) -> dict[str, Json]:
+    """Return what an index can be built again from, read without its library."""
+    return {
+        "schema": index.schema,
+        "name": index.name,
+        "columns": list(index.columns),
+        "access_method": index.access_method,
+        "operator_class": f"{index.operator_class_schema}.{index.operator_class}",
+        "options": list(index.options),
+    }
+
+
 def rows_of(catalog: Catalog, embeddings: Embeddings) -> int | None:
     """Return the row count of a table: counted where that is possible, otherwise the planner's estimate."""
     observed = catalog.observed.get(f"rows.{embeddings.table}")

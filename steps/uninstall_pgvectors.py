@@ -10,7 +10,6 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, NoWayBack, Statement, Step
-from steps.documented import automatic
 from steps.instructions import uninstall_pgvectors
 from steps.names import PGVECTORS
 
@@ -20,7 +19,6 @@ class UninstallPgvectors(Step):
 
     key = "uninstall-pgvectors"
     title = "uninstall pgvecto.rs"
-    documentation = automatic(12)
     actor: ClassVar[Actor] = Actor.OPERATOR
     point_of_no_return: ClassVar[str | None] = "the way back to pgvecto.rs ends when its package is removed"
 

@@ -48,6 +48,13 @@ class Answers:
         )
         return typed.strip() == database
 
+    def answer(self, question: str) -> bool:
+        """Ask a y/N question; --yes covers it."""
+        if self._yes:
+            return True
+        self._pause()
+        return self._may_ask and click.confirm(f"\n{question}", err=True)
+
     def wait(self, outcome: Outcome, seconds: float) -> bool:
         """Wait until it is time to look again; Enter looks at once. Without a terminal nobody waits."""
         if not self._may_ask:
@@ -92,9 +99,9 @@ def first_screen(situation: Situation) -> list[str]:
 
 
 def _advice(situation: Situation, planned: Sequence[PlannedStep]) -> Iterator[str]:
-    parts = [step for step in planned if step.number in situation.path.groups and not step.done]
-    if parts:
-        yield f"Immich has to be stopped for step {parts[0].number}: its tables are locked while they are converted."
+    locking = [step for step in planned if any(statement.lock for statement in step.statements)]
+    if locking:
+        yield f"Immich has to be stopped for step {locking[0].number}: its tables are locked while they are changed."
     last = next((step for step in planned if step.point_of_no_return and not step.done), None)
     if last:
         yield f"Until step {last.number} pgvecto.rs stays installed."

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import click
 
@@ -57,11 +57,14 @@ def migrate(options: Mapping[str, object]) -> int:
 def content_of(options: Mapping[str, object]) -> ImmichContent:
     """Build the content for the options: the one place where the engine meets the steps."""
     return ImmichContent(
-        source="pgvecto.rs",
+        source="pgvector" if options.get("source") == "pgvector" else "pgvecto.rs",
         options=Options(
             reindex_by="immich" if options.get("reindex_by") == "immich" else "tool",
             alter_system=bool(options.get("alter_system", True)),
             target_immich=_text(options.get("target_immich")),
+            path=cast("Literal['automatic', 'manual'] | None", options.get("path")),
+            vector_extension=os.environ.get("DB_VECTOR_EXTENSION"),
+            trust_server=bool(options.get("trust_server")),
             dimensions=cast("dict[str, int]", options.get("dimensions") or {}),
         ),
     )

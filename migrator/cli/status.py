@@ -73,4 +73,5 @@ def _last(found: Status) -> str:
     last = max(step.number for step in found.steps)
     step = found.next_step
     waiting = f"  waiting since {step.at}" if step.journal == "waiting" else ""
-    return f"Step {step.number} of {last}  {step.key}{waiting}. Next: migrate --from pgvecto.rs"
+    source = found.run.source if found.run else "pgvecto.rs"
+    return f"Step {step.number} of {last}  {step.key}{waiting}. Next: migrate --from {source}"

@@ -58,8 +58,8 @@ def plan(conninfo: str, content: Content, journal: FilePath | None) -> Plan:
         session.open()
         catalog = session.catalog()
         refuse_standby(catalog)
-        path = content.path(catalog)
-        facts = _known_facts(session, catalog, journal)
+        facts, begun = _known(session, catalog, journal)
+        path = content.path(catalog, begun)
         return Plan(
             address=session.address,
             catalog=catalog,
@@ -105,13 +105,15 @@ def _way_back(step: Step, catalog: Catalog, facts: Facts) -> str:
     return f"none now: {undo.reason}" if isinstance(undo, NoWayBack) and step.is_done(catalog, facts) else "yes"
 
 
-def _known_facts(session: Session, catalog: Catalog, journal: FilePath | None) -> Facts:
+def _known(session: Session, catalog: Catalog, journal: FilePath | None) -> tuple[Facts, str | None]:
+    """Return what the journal knows, and the path that it is on."""
     host, port, database, _ = session.address
     existing = Journal.open_existing(journal or journal_path(host, port, database))
     if existing is None:
-        return {}
+        return {}, None
     try:
         existing.belongs_to(Identity.of(catalog))
-        return existing.facts()
+        run = existing.run
+        return existing.facts(), run.path if run and not run.finished_at else None
     finally:
         existing.close()

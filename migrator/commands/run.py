@@ -101,6 +101,9 @@ class Person(Protocol):
     def confirm(self, sentence: str, database: str) -> bool:
         """Name what can no longer be undone, and have the database's name typed."""
 
+    def answer(self, question: str) -> bool:
+        """Answer a y/N question about what no server shows."""
+
     def wait(self, outcome: Outcome, seconds: float) -> bool:
         """Wait until the server should be looked at again; False = the person does not wait here."""
 
@@ -122,9 +125,9 @@ def _with_session(session: Session, request: Request, content: Content, person: 
     session.open()
     catalog = session.catalog()
     refuse_standby(catalog)
-    path = content.path(catalog)
     session.hold_tool_lock()
-    situation = _look(session, request, content, catalog, path)
+    situation = _look(session, request, content, catalog)
+    path = situation.path
     if situation.pending and not person.start(situation):
         return Result(ExitCode.WAITING, Outcome("waiting"), question="--yes")
     journal = Journal.create_or_open(situation.journal)
@@ -143,11 +146,11 @@ def _with_session(session: Session, request: Request, content: Content, person: 
         journal.close()
 
 
-def _look(session: Session, request: Request, content: Content, catalog: Catalog, path: MigrationPath) -> Situation:
+def _look(session: Session, request: Request, content: Content, catalog: Catalog) -> Situation:
     host, port, database, _ = session.address
     place = request.journal or journal_path(host, port, database)
     facts: Facts = {}
-    resumed_from = interrupted_at = None
+    resumed_from = interrupted_at = begun = None
     journal = Journal.open_existing(place)
     if journal is not None:
         try:
@@ -155,10 +158,12 @@ def _look(session: Session, request: Request, content: Content, catalog: Catalog
             facts = journal.facts()
             record = journal.run
             resumed_from = record.started_at if record else None
+            begun = record.path if record and not record.finished_at else None
             last = max(journal.events(), key=lambda event: event.id, default=None)
             interrupted_at = last.step if last and last.event == "started" else None
         finally:
             journal.close()
+    path = content.path(catalog, begun)
     return Situation(
         address=session.address,
         catalog=catalog,
@@ -183,6 +188,7 @@ class _Run:
     person: Person
     emit: Emit
     confirmed: set[str] = field(default_factory=set)
+    asked: dict[str, bool] = field(default_factory=dict)
 
     def go_on(self, path: MigrationPath) -> Result:
         """Advance until done, blocked, or waiting for somebody that nobody here waits for."""
@@ -193,6 +199,7 @@ class _Run:
             executor=Executor(self.session, self.journal, self.emit, self.content.diagnose, self.request.patience),
             emit=self.emit,
             confirm=self._confirm,
+            ask=self._ask,
             trust_server=self.request.trust_server,
             restarts=self.request.restart_command is not None,
         )
@@ -229,6 +236,11 @@ class _Run:
                 kind="operator",
             ),
         )
+
+    def _ask(self, question: str) -> bool:
+        if question not in self.asked:
+            self.asked[question] = self.person.answer(question)
+        return self.asked[question]
 
     def _restart(self, outcome: Outcome, command: str) -> None:
         """Run the user's restart command and wait until a server answers that was started after it."""

@@ -81,7 +81,7 @@ def status(conninfo: str, content_for: Callable[[Mapping[str, Json]], Content], 
         session.open()
         catalog = session.catalog()
         same = run is None or run.identity == Identity.of(catalog)
-        path = content.path(catalog).steps
+        path = content.path(catalog, run.path if run else None).steps
         done = _done(path, catalog, facts)
         steps = tuple(
             StepStatus(

@@ -1,0 +1,93 @@
+"""Takes one table's embeddings out of pgvecto.rs: the index is dropped, the column becomes real[], and that is proven.
+
+Precondition: dimension noted, surveyed by this session, the worker alive where its loss would crash the server.
+Effect: one transaction with the documented ALTER, extended by SET STORAGE EXTERNAL so that PostgreSQL does not try to
+compress every array. Done when the column is no longer pgvecto.rs's. Undone by the reverse rewrite while pgvecto.rs is
+installed. Immich must stay stopped from here until the types are restored: it would take every column for 512 wide.
+Lock: ACCESS EXCLUSIVE on the table, about 4 s per 100,000 rows of 512 dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg.sql import SQL, Identifier, Literal
+
+from migrator.catalog import Catalog
+from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
+from steps import proof, rewriting, worker
+from steps.names import PGVECTORS, Embeddings
+from steps.options import Options, with_dimensions
+from steps.state import column_of, dimension_blockers, dimension_of
+from steps.survey import odd_rows
+
+SECONDS_PER_GIGABYTE = 40.0
+
+
+class DetachTable(Step):
+    """Move one table's embeddings to `real[]`."""
+
+    def __init__(self, table: Embeddings, options: Options) -> None:
+        self._table, self._options = table, options
+        self.key = f"detach-{table.table.replace('_', '-')}"
+        self.title = f"take {table.table} out of pgvecto.rs"
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when the column is there and no longer of pgvecto.rs's type."""
+        column = column_of(catalog, self._table)
+        return column is not None and column.extension != PGVECTORS
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. Rows that would not survive the way back, an unknown dimension, a worker that is gone."""
+        return (
+            *dimension_blockers(catalog, with_dimensions(facts, self._options), self._table),
+            *odd_rows(catalog, facts, self._table),
+            *worker.blockers(catalog),
+        )
+
+    def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
+        """Read-only. The documented rewrite, between two equal measurements."""
+        column = column_of(catalog, self._table)
+        dimension = dimension_of(catalog, with_dimensions(facts, self._options), self._table)
+        if column is None or dimension is None or column.key is None:
+            return ()
+        with_reader = proof.may_read_bytes(catalog, column)
+        helpers = [proof.reader()] if with_reader else []
+        action = SQL("ALTER COLUMN {column} SET DATA TYPE real[], ALTER COLUMN {column} SET STORAGE EXTERNAL").format(
+            column=Identifier(column.name)
+        )
+        return (
+            *worker.probe(catalog),
+            *(helper.create() for helper in helpers),
+            rewriting.lock(column),
+            rewriting.measure_before(column, proof.measure_values(column, with_reader=with_reader), recorded=False),
+            *rewriting.drop_what_forbids_it(catalog, column),
+            rewriting.rewrite(column, action, "the documented rewrite to real[]"),
+            rewriting.measure_after(column, proof.measure_values(column, with_reader=False)),
+            rewriting.note_dimension(column, dimension),
+            *(helper.drop() for helper in helpers),
+        )
+
+    def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
+        """Read-only. Back to pgvecto.rs's type, while its extension is there."""
+        column, dimension = column_of(catalog, self._table), dimension_of(catalog, facts, self._table)
+        if catalog.extensions[PGVECTORS].version is None:
+            return NoWayBack("extension vectors is gone, and its type with it")
+        if column is None or dimension is None or column.key is None:
+            return NoWayBack(f"the dimension of {self._table.table} is not known")
+        measure = proof.measure_values(column, with_reader=False)
+        back = SQL("ALTER COLUMN {column} TYPE vectors.vector({n}) USING {column}::vectors.vector").format(
+            column=Identifier(column.name), n=Literal(dimension)
+        )
+        return (
+            *worker.probe(catalog),
+            rewriting.lock(column),
+            rewriting.measure_before(column, measure, recorded=False),
+            rewriting.rewrite(column, back, "back to pgvecto.rs's type"),
+            rewriting.measure_after(column, measure),
+        )
+
+    def estimate_seconds(self, catalog: Catalog) -> float:
+        """Read-only. Proportional to the size of table and TOAST."""
+        column = column_of(catalog, self._table)
+        return 1.0 + SECONDS_PER_GIGABYTE * (column.size_bytes if column else 0) / 1e9

@@ -1,0 +1,54 @@
+"""The operator removes pgvecto.rs and installs VectorChord, by packages or by exchanging the whole image.
+
+The server may be away for minutes and comes back with the same data directory; it is waited for. Precondition: no
+column uses pgvecto.rs's types. Done when the server offers an accepted VectorChord and pgvecto.rs no more. From here
+there is no way back without pgvecto.rs's package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from migrator.catalog import Catalog
+from migrator.step import Actor, Blocker, Facts, NoWayBack, Statement, Step
+from steps.instructions import exchange_libraries
+from steps.names import PGVECTORS, VCHORD
+from steps.options import Options, accepted
+from steps.versions import accepts, written
+
+
+class ExchangeLibraries(Step):
+    """Wait until the libraries are exchanged."""
+
+    key = "exchange-libraries"
+    title = "remove pgvecto.rs, install VectorChord"
+    actor: ClassVar[Actor] = Actor.OPERATOR
+    point_of_no_return: ClassVar[str | None] = "the way back to pgvecto.rs ends when its library is removed"
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when VectorChord is offered in an accepted version and pgvecto.rs is not."""
+        offered = accepts(accepted(catalog, self._options).vchord, catalog.extensions[VCHORD].offered)
+        return offered and catalog.extensions[PGVECTORS].offered is None
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. Say what is offered, what is wanted and how to get there."""
+        row = accepted(catalog, self._options)
+        old, new = catalog.extensions[PGVECTORS].offered, catalog.extensions[VCHORD].offered
+        return (
+            Blocker(
+                what=self.title,
+                found=f"pgvecto.rs {old or 'removed'}, VectorChord {new or 'not installed'}",
+                wanted=f"VectorChord {written(row.vchord)} for PostgreSQL {catalog.server.version_num // 10000}, "
+                "pgvecto.rs removed",
+                fix=exchange_libraries(catalog, row),
+                kind="operator",
+            ),
+        )
+
+    def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
+        """Read-only. Only the operator could bring the package back."""
+        return NoWayBack("the library of pgvecto.rs has to be installed again by the operator")

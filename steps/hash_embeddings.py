@@ -1,0 +1,65 @@
+"""Takes count and content hash of both tables before their indexes are replaced, although no data will move.
+
+Precondition: both columns are pgvector's. Effect: facts in the journal; the database is only read. Done when every
+table's hash of this session is recorded, or its index is VectorChord's already. About 1 s per 100,000 rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migrator.catalog import Catalog
+from migrator.step import Blocker, Facts, Statement, Step
+from steps import proof, rewriting
+from steps.names import COLUMN, TABLES, Embeddings
+from steps.state import column_of, is_converted, is_indexed, mapping
+
+SECONDS_PER_GIGABYTE = 6.0
+
+
+class HashEmbeddings(Step):
+    """Record what the proof at the end is compared with."""
+
+    key = "hash-embeddings"
+    title = "record count and hash of the embeddings"
+    lasting = False  # each session that has something left to do looks for itself
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when a hash is recorded for every table that still needs its index."""
+        return all(mapping(facts.get(f"proof.{table.table}")) for table in _left(catalog, facts))
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. Both columns must be pgvector's, with a dimension and a key."""
+        return [
+            Blocker(
+                what=f"{table.table}.{COLUMN}",
+                found=column.type if column is not None else "no such column",
+                wanted="pgvector's type with a dimension, and Immich's primary key",
+                fix=("is this the right path? see: migrate --from pgvecto.rs --dry-run",),
+            )
+            for table in TABLES
+            if (column := column_of(catalog, table)) is None or not is_converted(catalog, table) or column.key is None
+        ]
+
+    def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
+        """Read-only. One measurement per table."""
+        return [
+            Statement(
+                f"hash-{table.table}",
+                proof.measure_values(column, with_reader=False),
+                "count and content hash before the indexes are replaced",
+                rewriting.owner_of(column),
+                measures=f"proof.{table.table}",
+            )
+            for table in _left(catalog, facts)
+            if (column := column_of(catalog, table)) is not None and column.key is not None
+        ]
+
+    def estimate_seconds(self, catalog: Catalog) -> float:
+        """Read-only. Proportional to the size of both tables."""
+        columns = [column_of(catalog, table) for table in TABLES]
+        return 1.0 + SECONDS_PER_GIGABYTE * sum(c.size_bytes for c in columns if c) / 1e9
+
+
+def _left(catalog: Catalog, facts: Facts) -> list[Embeddings]:
+    return [table for table in TABLES if not is_indexed(catalog, facts, table)]

@@ -1,0 +1,85 @@
+"""Restores one column's type: real[] becomes `vector(N)`, with the dimension that was noted, and that is proven.
+
+Precondition: VectorChord's extensions are created; journal, comment and arrays agree on the dimension.
+Effect: one transaction with the documented ALTER; count and hash must equal what was recorded when the embeddings
+were taken out, and again after. Done when the column is `vector(N)`. Undone by the reverse rewrite to real[].
+Lock: ACCESS EXCLUSIVE on the table, about 3 s per 100,000 rows of 512 dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg.sql import SQL, Identifier, Literal
+
+from migrator.catalog import Catalog
+from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
+from steps import proof, rewriting, worker
+from steps.names import Embeddings
+from steps.options import Options, with_dimensions
+from steps.state import column_of, dimension_blockers, dimension_of, is_converted, mapping
+from steps.survey import odd_rows
+
+SECONDS_PER_GIGABYTE = 25.0
+
+
+class RestoreTable(Step):
+    """Move one table's embeddings from `real[]` to `vector(N)`."""
+
+    def __init__(self, table: Embeddings, options: Options) -> None:
+        self._table, self._options = table, options
+        self.key = f"restore-{table.table.replace('_', '-')}"
+        self.title = f"restore {table.table} to vector(N)"
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when the column is pgvector's type with a dimension."""
+        return is_converted(catalog, self._table)
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. A dimension that nobody knows or that is disputed, rows of another length."""
+        return (
+            *dimension_blockers(catalog, with_dimensions(facts, self._options), self._table),
+            *odd_rows(catalog, facts, self._table),
+            *worker.blockers(catalog),
+        )
+
+    def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
+        """Read-only. The documented rewrite, between two measurements that equal the recorded one."""
+        column = column_of(catalog, self._table)
+        dimension = dimension_of(catalog, with_dimensions(facts, self._options), self._table)
+        if column is None or dimension is None or column.key is None:
+            return ()
+        recorded = bool(mapping(facts.get(f"proof.{self._table.table}"))) and not self._options.trust_server
+        measure = proof.measure_values(column, with_reader=False)
+        action = SQL("ALTER COLUMN {} SET DATA TYPE public.vector({})").format(
+            Identifier(column.name), Literal(dimension)
+        )
+        return (
+            *worker.probe(catalog),
+            rewriting.lock(column),
+            rewriting.measure_before(column, measure, recorded=recorded),
+            rewriting.rewrite(column, action, "the documented rewrite; it checks every row's length, NaN and infinity"),
+            rewriting.measure_after(column, measure),
+            rewriting.note_dimension(column, dimension),
+        )
+
+    def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
+        """Read-only. Back to real[]."""
+        column = column_of(catalog, self._table)
+        if column is None or not is_converted(catalog, self._table):
+            return ()
+        measure = proof.measure_values(column, with_reader=False)
+        action = SQL("ALTER COLUMN {column} SET DATA TYPE real[], ALTER COLUMN {column} SET STORAGE EXTERNAL")
+        return (
+            *worker.probe(catalog),
+            rewriting.lock(column),
+            rewriting.measure_before(column, measure, recorded=False),
+            *rewriting.drop_what_forbids_it(catalog, column),
+            rewriting.rewrite(column, action.format(column=Identifier(column.name)), "back to real[]"),
+            rewriting.measure_after(column, measure),
+        )
+
+    def estimate_seconds(self, catalog: Catalog) -> float:
+        """Read-only. Proportional to the size of table and TOAST."""
+        column = column_of(catalog, self._table)
+        return 1.0 + SECONDS_PER_GIGABYTE * (column.size_bytes if column else 0) / 1e9

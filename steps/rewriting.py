@@ -1,0 +1,85 @@
+"""What every rewrite of a column of embeddings consists of: lock, measure, drop what forbids it, rewrite, measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from migrator.catalog import Catalog, Column
+from migrator.step import Privilege, Right, Statement
+from steps.names import LEFTOVER_CONSTRAINT
+from steps.state import comment_with_dimension, indexes_on
+
+
+def owner_of(column: Column) -> Privilege:
+    """Return the privilege that a change of the column's table needs."""
+    return Privilege(Right.TABLE_OWNER, f"{column.schema}.{column.table}")
+
+
+def lock(column: Column) -> Statement:
+    """Return the statement that keeps everybody else from the table until the end of the transaction."""
+    return Statement(
+        "lock",
+        SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(Identifier(column.schema, column.table)),
+        "nobody reads or writes the table until it is converted",
+        owner_of(column),
+        lock=f"ACCESS EXCLUSIVE on {column.schema}.{column.table}",
+    )
+
+
+def measure_before(column: Column, query: Composed, *, recorded: bool) -> Statement:
+    """Return the measurement before the rewrite; where one is `recorded` from an earlier stage, it must be equal."""
+    fact = f"proof.{column.table}"
+    if recorded:
+        why = "must equal what was recorded when the embeddings were taken out of pgvecto.rs"
+        return Statement("hash-before", query, why, owner_of(column), must_equal=fact)
+    return Statement(
+        "hash-before", query, "count and hash, on disk before anything changes", owner_of(column), measures=fact
+    )
+
+
+def measure_after(column: Column, query: Composed) -> Statement:
+    """Return the measurement after the rewrite, which must equal the one before."""
+    return Statement(
+        "hash-after",
+        query,
+        "must equal the one before, or all is rolled back",
+        owner_of(column),
+        measures=f"proven.{column.table}",
+        must_equal=f"proof.{column.table}",
+    )
+
+
+def drop_what_forbids_it(catalog: Catalog, column: Column) -> Sequence[Statement]:
+    """Return the drops of every index on the column, and of a constraint that a killed Immich left behind."""
+    statements: list[Statement] = []
+    table = Identifier(column.schema, column.table)
+    if any((c.schema, c.table, c.name) == (column.schema, column.table, LEFTOVER_CONSTRAINT) for c in catalog.checks):
+        drop = SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(table, Identifier(LEFTOVER_CONSTRAINT))
+        why = "left over by an Immich that was interrupted while it changed the model; it uses the old cast"
+        statements.append(Statement("drop-constraint", drop, why, owner_of(column)))
+    for index in indexes_on(catalog, column):
+        drop = SQL("DROP INDEX {}").format(Identifier(index.schema, index.name))
+        why = "an index of the old type forbids the change; its definition is recorded"
+        statements.append(Statement(f"drop-index-{index.name}", drop, why, owner_of(column)))
+    return statements
+
+
+def rewrite(column: Column, action: Composed, why: str) -> Statement:
+    """Return the ALTER TABLE that rewrites the column."""
+    sql = SQL("ALTER TABLE {} {}").format(Identifier(column.schema, column.table), action)
+    return Statement(
+        "rewrite", sql, why, owner_of(column), lock=f"ACCESS EXCLUSIVE on {column.schema}.{column.table}"
+    )
+
+
+def note_dimension(column: Column, dimension: int) -> Statement:
+    """Return the COMMENT that carries the dimension inside the database, in the same transaction."""
+    sql = SQL("COMMENT ON COLUMN {}.{} IS {}").format(
+        Identifier(column.schema, column.table),
+        Identifier(column.name),
+        Literal(comment_with_dimension(column, dimension)),
+    )
+    why = "the dimension travels in the database too, so that losing the journal loses nothing"
+    return Statement("comment", sql, why, owner_of(column))

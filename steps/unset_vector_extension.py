@@ -1,0 +1,52 @@
+"""`DB_VECTOR_EXTENSION` must not be set to pgvector any more: Immich would rebuild its old index and drop vchord.
+
+It lives in Immich's environment, which the server does not show: it is read from --env-file or the environment of the
+tool where it is given; otherwise the operator is told and asked once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from migrator.catalog import Catalog
+from migrator.step import Actor, Blocker, Facts, Step
+from steps.options import Options
+
+HARMLESS = ("", "vectorchord")
+
+
+class UnsetVectorExtension(Step):
+    """Make sure that Immich will choose VectorChord."""
+
+    key = "unset-vector-extension"
+    title = "unset DB_VECTOR_EXTENSION"
+    actor: ClassVar[Actor] = Actor.OPERATOR
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        if options.vector_extension is None:
+            self.question = "Is DB_VECTOR_EXTENSION removed from Immich's environment?"
+
+    def is_done(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when Immich's environment is known not to name another extension, or the operator said so."""
+        if self._options.vector_extension is not None:
+            return self._options.vector_extension in HARMLESS
+        return facts.get(f"answer.{self.key}") is True
+
+    def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. An operator's task."""
+        known = self._options.vector_extension
+        return (
+            Blocker(
+                what=self.title,
+                found=f"DB_VECTOR_EXTENSION={known}" if known else "Immich's environment is not visible from here",
+                wanted="not set, so that Immich takes VectorChord",
+                fix=(
+                    "remove the line DB_VECTOR_EXTENSION=pgvector from Immich's .env or compose file",
+                    "then let me see it: add --env-file .env",
+                    *(() if known else ("or answer the question: --yes says that it is removed",)),
+                ),
+                kind="operator",
+            ),
+        )
