@@ -71,28 +71,38 @@ class Guess:
 
 def guess(catalog: Catalog) -> Guess:
     """Return where the server seems to run."""
-    description = catalog.server.description
-    address, archiver = _observed(catalog)
+    for environment, because in (_by_settings(catalog), _by_description(catalog)):
+        if environment is not None:
+            return Guess((environment,), because)
+    return Guess((Environment.DOCKER, Environment.DEBIAN), "the server does not show more to this role")
+
+
+def _by_settings(catalog: Catalog) -> tuple[Environment | None, str]:
+    _, archiver = _observed(catalog)
     files = [shown(catalog, name) for name in ("config_file", "data_directory", "hba_file")]
     if archiver.startswith(OPERATORS_FOLDER) or shown(catalog, "ssl_cert_file").startswith(OPERATORS_FOLDER):
-        return Guess((Environment.CLOUDNATIVEPG,), "its settings name the operator's folder /controller")
+        return Environment.CLOUDNATIVEPG, "its settings name the operator's folder /controller"
     if any(file.startswith(NIX_STORE) for file in files):
-        return Guess((Environment.NIXOS,), "its configuration is in the Nix store")
-    cluster = debian_cluster(catalog)
-    if cluster:
-        return Guess((Environment.DEBIAN,), f'the cluster is called "{"/".join(cluster)}", as Debian does')
-    docker = next((file for file in files if DOCKER_FILES.match(file)), None)
-    if docker:
-        return Guess((Environment.DOCKER,), f"its file {docker} is where images keep it")
+        return Environment.NIXOS, "its configuration is in the Nix store"
+    if cluster := debian_cluster(catalog):
+        return Environment.DEBIAN, f'the cluster is called "{"/".join(cluster)}", as Debian does'
+    if docker := next((file for file in files if DOCKER_FILES.match(file)), None):
+        return Environment.DOCKER, f"its file {docker} is where images keep it"
+    return None, ""
+
+
+def _by_description(catalog: Catalog) -> tuple[Environment | None, str]:
+    description = catalog.server.description
+    address, _ = _observed(catalog)
     if "-musl" in description:
-        return Guess((Environment.DOCKER,), "it is built for Alpine Linux")
+        return Environment.DOCKER, "it is built for Alpine Linux"
     if "(Debian" in description and address and ip_address(address) in DOCKER_NETWORKS:
-        return Guess((Environment.DOCKER,), f"it answers at {address}, an address of Docker's networks")
+        return Environment.DOCKER, f"it answers at {address}, an address of Docker's networks"
     if "(Ubuntu" in description:
-        return Guess((Environment.DEBIAN,), "it is built for Ubuntu")
+        return Environment.DEBIAN, "it is built for Ubuntu"
     if any(word in description for word in ELSEWHERE):
-        return Guess((Environment.OTHER,), "it is built for another system")
-    return Guess((Environment.DOCKER, Environment.DEBIAN), "the server does not show more to this role")
+        return Environment.OTHER, "it is built for another system"
+    return None, ""
 
 
 def environments(catalog: Catalog, given: Environment | None = None) -> tuple[Environment, ...]:
