@@ -51,11 +51,12 @@ def life(catalog: Catalog) -> Life:
     return "gone" if GONE in (answer.message or "") else "unknown"
 
 
-def gone_blocker(found: str = "its background worker is gone") -> Blocker:
-    """Return what stands in the way while the worker is gone."""
+def gone_blocker(said: str | None = None) -> Blocker:
+    """Return what stands in the way while the worker is gone; `said` is the error by which that was noticed."""
+    noticed = f' ("{said}")' if said else ""
     return Blocker(
         what="pgvecto.rs's background worker",
-        found=f"{found}: a configuration reload ends it on 0.2.x (log rotation and pg_reload_conf() count)",
+        found=f"its background worker is gone{noticed}: a configuration reload ends it on 0.2.x (log rotation and pg_reload_conf() count)",
         wanted="the worker alive; without it PostgreSQL crashes as soon as a change has to be rolled back",
         fix=(
             "restart PostgreSQL (a reload is not enough, and makes it worse)",
