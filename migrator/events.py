@@ -109,6 +109,14 @@ class Restarting:
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptWritten:
+    """What only a DBA may do was written to a file."""
+
+    step: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServerAway:
     """The server does not answer; `seconds` since when."""
 
@@ -133,6 +141,7 @@ Event = (
     | Progress
     | Waiting
     | Restarting
+    | ScriptWritten
     | ServerAway
     | ServerBack
 )

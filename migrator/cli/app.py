@@ -50,11 +50,11 @@ def _dimensions(_ctx: click.Context, _param: click.Parameter, value: Sequence[st
 
 @click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="migrate", message="%(prog)s %(version)s")
-@click.option("--from", "source", type=click.Choice(["pgvecto.rs", "pgvector"]), help="What the embeddings are stored with.")
+@click.option("--from", "source", type=click.Choice(["pgvecto.rs", "pgvector"]), help="What Immich uses today.")
 @click.option("--database", metavar="URL", help="Immich's database; otherwise DB_URL, DB_HOSTNAME, ... of Immich.")
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would run; the server refuses every write.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 0 nothing to do, 100 work pending.")
-@click.option("--path", type=click.Choice(["automatic", "manual"]), help="Otherwise chosen by what the catalogs say.")
+@click.option("--path", type=click.Choice(["automatic", "manual"]), help="Otherwise chosen by the catalogs.")
 @click.option("--reindex-by", type=click.Choice(["tool", "immich"]), default="tool", show_default=True,
               help="Who converts the tables: this tool, or a started Immich that is waited for.")  # fmt: skip
 @click.option("--restart-command", metavar="CMD", help="Restarts PostgreSQL when a step needs it.")
@@ -67,6 +67,8 @@ def _dimensions(_ctx: click.Context, _param: click.Parameter, value: Sequence[st
               help="How long to wait for a table's lock, six times, before saying who holds it.")  # fmt: skip
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Where progress is kept; by default a file per database in your state folder.")  # fmt: skip
+@click.option("--dba-script", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Write what your role may not do to a psql script, then wait for it.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Answer y/N questions with yes (not the point of no return).")
 @click.option("--confirm", metavar="NAME", help="The database's name, for the point of no return.")
 @click.option("--no-input", is_flag=True, help="Never ask, never wait: exit 3 says who has to do what.")

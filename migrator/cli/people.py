@@ -95,10 +95,10 @@ def first_screen(situation: Situation) -> list[str]:
     lines += [*text.found(situation.overview), ""]
     lines += text.wrapped(f"Path: {situation.path.name}, because {situation.path.why}.")
     lines += ["", *text.steps(situation.path, planned), ""]
-    return [*lines, *text.wrapped(" ".join(_advice(situation, planned)))]
+    return [*lines, *text.wrapped(" ".join(_advice(planned)))]
 
 
-def _advice(situation: Situation, planned: Sequence[PlannedStep]) -> Iterator[str]:
+def _advice(planned: Sequence[PlannedStep]) -> Iterator[str]:
     locking = [step for step in planned if any(statement.lock for statement in step.statements)]
     if locking:
         yield f"Immich has to be stopped for step {locking[0].number}: its tables are locked while they are changed."

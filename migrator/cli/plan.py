@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from itertools import groupby
 from pathlib import Path
 
 from migrator.cli.console import wants_json
 from migrator.cli.render import text
 from migrator.commands.plan import Plan, PlannedStep, plan
+from migrator.commands.script import STOP_ON_ERROR, statements_as_script
 from migrator.content import Content
 from migrator.errors import ExitCode
 from migrator.step import Statement
@@ -35,7 +35,7 @@ def as_script(planned: Plan) -> Iterator[str]:
         yield f"-- {line}"
     yield from (f"-- {line}" for line in text.wrapped(f"Path: {planned.path.name}, because {planned.path.why}."))
     yield "-- A dry run: nothing was written. What will be found later may change what is done."
-    yield r"\set ON_ERROR_STOP on"
+    yield STOP_ON_ERROR
     yield from (f"{statement};" for statement in planned.session)
     for step in planned.steps:
         yield from _step(step)
@@ -56,21 +56,7 @@ def _step(step: PlannedStep) -> Iterator[str]:
     yield f"--   way back  {step.way_back}"
     for blocker in step.blockers:
         yield from (f"-- {line}".rstrip() for line in text.blocker_lines(blocker))
-    for alone, group in groupby(step.statements, key=lambda statement: statement.alone):
-        if not alone:
-            yield "BEGIN;"
-        for statement in group:
-            yield from _statement(step, statement)
-        if not alone:
-            yield "COMMIT;"
-
-
-def _statement(step: PlannedStep, statement: Statement) -> Iterator[str]:
-    lock = f"; lock: {statement.lock}" if statement.lock else ""
-    yield f"-- {step.key}/{statement.key}: {statement.why} (needs: {statement.privilege}{lock})"
-    if statement.must_equal:
-        yield "-- compare this row with the recorded one by eye; if they differ: ROLLBACK"
-    yield f"{statement.sql.as_string(None)};"
+    yield from statements_as_script(step.key, step.statements)
 
 
 def _all(planned: Plan) -> Iterator[Statement]:

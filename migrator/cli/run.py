@@ -48,6 +48,7 @@ def migrate(options: Mapping[str, object]) -> int:
         arguments={name: cast("Json", value) for name, value in _harmless(options).items()},
         journal=journal,
         restart_command=_text(options["restart_command"]),
+        dba_script=cast("Path | None", options["dba_script"]),
         trust_server=bool(options["trust_server"]),
         patience=Patience(lock_timeout_seconds=cast("float", options["lock_timeout"])),
     )

@@ -14,6 +14,7 @@ from typing import Protocol
 import psycopg
 
 from migrator.catalog import Catalog
+from migrator.commands.dba import write_dba_script
 from migrator.content import Content, Ending, Overview
 from migrator.content import Path as MigrationPath
 from migrator.engine import Engine, Outcome, pending
@@ -25,7 +26,7 @@ from migrator.errors import (
     OtherDatabase,
     RestartFailed,
 )
-from migrator.events import Emit, Restarting, ServerAway, ServerBack
+from migrator.events import Emit, Restarting, ScriptWritten, ServerAway, ServerBack
 from migrator.execute import Executor, Patience
 from migrator.identity import Identity
 from migrator.journal import Journal, journal_path
@@ -50,6 +51,7 @@ class Request:
         source: what the data comes from, as --from names it.
         journal: None = the usual place of this database.
         arguments: what was typed, without secrets, for the journal.
+        dba_script: where to write what only a DBA may do.
         restart_command: a command line that restarts the server, run by the shell; None = the operator does.
     """
 
@@ -58,6 +60,7 @@ class Request:
     arguments: Mapping[str, Json]
     journal: Path | None = None
     restart_command: str | None = None
+    dba_script: Path | None = None
     trust_server: bool = False
     patience: Patience | None = None
 
@@ -214,6 +217,7 @@ class _Run:
                 return Result(ExitCode.DONE, outcome, ending, self.journal.seconds_of_work())
             if outcome.kind == "blocked":
                 return Result(ExitCode.BLOCKED, outcome)
+            self._write_dba_script(engine, outcome)
             wants_restart = outcome.step is not None and outcome.step.wants_restart
             if wants_restart and self.request.restart_command is not None:
                 self._restart(outcome, self.request.restart_command)
@@ -221,6 +225,13 @@ class _Run:
                 self._reconnect(RECOVERY_LIMIT_SECONDS)
             else:
                 return Result(ExitCode.WAITING, outcome)
+
+    def _write_dba_script(self, engine: Engine, outcome: Outcome) -> None:
+        file, step = self.request.dba_script, outcome.step
+        if file is None or step is None or not any(blocker.who == "DBA" for blocker in outcome.blockers):
+            return
+        if write_dba_script(file, engine.steps, step, self.session.catalog(), self.journal.facts()):
+            self.emit(ScriptWritten(step.key, str(file)))
 
     def _confirm(self, step: Step, catalog: Catalog) -> tuple[Blocker, ...]:
         sentence = step.point_of_no_return or ""

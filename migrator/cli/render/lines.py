@@ -41,6 +41,8 @@ class LineRenderer:
                 return self._progress(event)
             case events.Restarting(step, command):
                 return f"step {step} restarting the server: {command}"
+            case events.ScriptWritten(step, file):
+                return f"step {step} the DBA's statements are in {file}: psql -f {file}"
             case events.ServerBack(seconds):
                 return f"server is back after {seconds:.1f} s"
             case _:

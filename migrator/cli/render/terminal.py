@@ -23,7 +23,7 @@ class TerminalRenderer:
         self._awaited: set[str] = set()
         self._number = self._last = 0
 
-    def __call__(self, event: events.Event) -> None:  # noqa: C901 - one case per kind of event
+    def __call__(self, event: events.Event) -> None:  # noqa: C901, PLR0912 - a case per kind
         """Show one event."""
         match event:
             case events.StepObserved(step, title, number) if step in self._awaited:
@@ -36,6 +36,10 @@ class TerminalRenderer:
                 self._say(f"{statement}: {why}")
             case events.Proven(_, _, _, value):
                 self._keep(f"{'':<{COLUMN}}{proof(value)}")
+            case events.ScriptWritten(_, file):
+                if file not in self._awaited:
+                    self._awaited.add(file)
+                    self._keep(f"  {'script':<10}{file}: the DBA runs it with psql -f")
             case events.Progress():
                 self._say(_progress(event))
             case events.StepFinished(_, title, seconds):
