@@ -70,6 +70,11 @@ def journal_path(host: str, port: str, database: str) -> Path:
     return user_state_path("migrator") / f"{name}.db"
 
 
+def beside(journal: Path) -> Path:
+    """Return where the journal of updates lies: a migration is done once, updates come again and again."""
+    return journal.with_suffix(f".update{journal.suffix}")
+
+
 def now() -> str:
     """Return the time as the journal writes it: UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

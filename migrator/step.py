@@ -116,9 +116,10 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class NoWayBack:
-    """The reason why a step cannot be undone."""
+    """The reason why a step cannot be undone; `always` where no state of the server would offer a way."""
 
     reason: str
+    always: bool = False
 
 
 class Step(ABC):

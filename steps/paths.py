@@ -37,6 +37,12 @@ from steps.restart_without_pgvectors import RestartWithoutPgvectors
 from steps.restore_table import RestoreTable
 from steps.uninstall_pgvectors import UninstallPgvectors
 from steps.unset_vector_extension import UnsetVectorExtension
+from steps.update_extensions import UpdateExtensions
+from steps.update_fence import KeepImmichOutOfUpdate, LetImmichInAfterUpdate
+from steps.update_indexes import RebuildIndexes
+from steps.update_library import NewLibraryInstalled
+from steps.update_restart import RestartForUpdate
+from steps.update_search import SearchEveryIndex
 
 
 def _section(name: str) -> tuple[Callable[[int], Documentation], Callable[[int], Documentation]]:
@@ -158,3 +164,17 @@ MANUAL_GROUPS = {
 }
 PGVECTOR_GROUPS = {1: "pgvector 0.7 or newer", 2: "install VectorChord", 5: "replace the indexes"}
 """Titles of documented steps that consist of several states."""
+
+
+def update(options: Options) -> tuple[Step, ...]:
+    """Return the path to a newer VectorChord: one documented statement, and what it takes to be searched again."""
+    step, added = _section("Updating VectorChord")
+    return (
+        NewLibraryInstalled(options).carries_out(step(1)),
+        RestartForUpdate().carries_out(added(2)),
+        KeepImmichOutOfUpdate().carries_out(added(3)),
+        UpdateExtensions(options).carries_out(step(4)),
+        RebuildIndexes().carries_out(added(5)),
+        SearchEveryIndex().carries_out(added(6)),
+        LetImmichInAfterUpdate().carries_out(added(7)),
+    )

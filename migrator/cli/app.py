@@ -13,6 +13,7 @@ from migrator import __version__
 
 COMMANDS = {
     "status": "Show where a migration stands; changes nothing.",
+    "update": "Go to a newer VectorChord that was installed.",
     "demo": "Try the tool on a throw-away server.",
 }
 """Commands and what the list of commands says of them; each lives in a module of its name."""

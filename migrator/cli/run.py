@@ -19,6 +19,7 @@ from migrator.cli.render.lines import LineRenderer
 from migrator.cli.render.terminal import TerminalRenderer
 from migrator.commands.run import Request, Result, run
 from migrator.connection import resolve, where
+from migrator.content import Content
 from migrator.errors import ExitCode
 from migrator.events import Emit
 from migrator.execute import Patience
@@ -26,6 +27,7 @@ from migrator.journal import journal_path
 from migrator.step import Json
 from steps.content import ImmichContent
 from steps.options import Options
+from steps.update_content import UPDATING, UpdateContent
 
 SECRET = frozenset({"database", "restart_command"})
 """Options that are not written to the journal: they may carry a password."""
@@ -45,14 +47,21 @@ def migrate(options: Mapping[str, object]) -> int:
     request = Request(
         conninfo=conninfo,
         source=str(options["source"]),
-        arguments={name: cast("Json", value) for name, value in _harmless(options).items()},
+        arguments={name: cast("Json", value) for name, value in harmless(options).items()},
         journal=journal,
         restart_command=_text(options["restart_command"]),
         dba_script=cast("Path | None", options["dba_script"]),
         trust_server=bool(options["trust_server"]),
         patience=Patience(lock_timeout_seconds=cast("float", options["lock_timeout"])),
     )
-    return _run(request, content, options)
+    return carry_out(request, content, options)
+
+
+def content_for(options: Mapping[str, object]) -> Content:
+    """Build the content of a run from the options that it was started with, whichever command that was."""
+    if options.get("command") == UPDATING:
+        return UpdateContent(Options(target_immich=_text(options.get("target_immich"))))
+    return content_of(options)
 
 
 def content_of(options: Mapping[str, object]) -> ImmichContent:
@@ -71,12 +80,13 @@ def content_of(options: Mapping[str, object]) -> ImmichContent:
     )
 
 
-def _run(request: Request, content: ImmichContent, options: Mapping[str, object]) -> int:
+def carry_out(request: Request, content: Content, options: Mapping[str, object]) -> int:
+    """Run with the renderer and the person that the options ask for; return the exit code."""
     as_json = bool(options["as_json"])
     emit, pause = _renderer(as_json=as_json)
     person = Answers(
         yes=bool(options["yes"]),
-        confirm=_text(options["confirm"]),
+        confirm=_text(options.get("confirm")),
         may_ask=not options["no_input"] and not as_json,
         quiet=as_json,
         pause=pause,
@@ -132,7 +142,8 @@ def _result_fields(result: Result) -> dict[str, Json]:
     return fields
 
 
-def _harmless(options: Mapping[str, object]) -> dict[str, object]:
+def harmless(options: Mapping[str, object]) -> dict[str, object]:
+    """Return what was given, without what may carry a password, for the journal."""
     given = {name: value for name, value in options.items() if name not in SECRET and value not in (None, False)}
     return {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
 

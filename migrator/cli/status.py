@@ -12,10 +12,10 @@ import click
 
 from migrator.cli.console import choose, stdout
 from migrator.cli.render import text
-from migrator.cli.run import content_of
+from migrator.cli.run import content_for
 from migrator.commands.status import Status, StepStatus, status
 from migrator.connection import resolve, where
-from migrator.journal import journal_path
+from migrator.journal import beside, journal_path
 
 JSON_SCHEMA = "1.0"
 
@@ -29,7 +29,7 @@ def command(*, database: str | None, journal: Path | None, as_json: bool, no_col
     """Show where a migration stands; works beside a running one, and without the server."""
     choose(json=as_json, color=not no_color)
     conninfo = resolve(database, os.environ)
-    found = status(conninfo, content_of, journal or journal_path(*where(conninfo, os.environ)))
+    found = status(conninfo, content_for, journal or _latest(journal_path(*where(conninfo, os.environ))))
     if as_json:
         next_step = found.next_step.key if found.next_step else None
         record = {"type": "status", "schema": JSON_SCHEMA, "next_step": next_step, **asdict(found)}
@@ -38,6 +38,17 @@ def command(*, database: str | None, journal: Path | None, as_json: bool, no_col
         for line in _lines(found):
             stdout().print(line, soft_wrap=True)
     return 0
+
+
+def _latest(usual: Path) -> Path:
+    """Return the journal that was written last: the migration's, or that of an update."""
+    written = {path: _written_at(path) for path in (usual, beside(usual)) if path.exists()}
+    return max(written, key=lambda path: written[path], default=usual)
+
+
+def _written_at(journal: Path) -> float:
+    ahead = journal.with_name(f"{journal.name}-wal")
+    return max(path.stat().st_mtime for path in (journal, ahead) if path.exists())
 
 
 def _lines(found: Status) -> list[str]:
@@ -74,4 +85,5 @@ def _last(found: Status) -> str:
     step = found.next_step
     waiting = f"  waiting since {step.at}" if step.journal == "waiting" else ""
     source = found.run.source if found.run else "pgvecto.rs"
-    return f"Step {step.number} of {last}  {step.key}{waiting}. Next: migrate --from {source}"
+    again = "update" if source == "update" else f"--from {source}"
+    return f"Step {step.number} of {last}  {step.key}{waiting}. Next: migrate {again}"

@@ -102,6 +102,8 @@ def _way_back(step: Step, catalog: Catalog, facts: Facts) -> str:
     if step.point_of_no_return:
         return f"none: {step.point_of_no_return}"
     undo = step.undo(catalog, facts)
+    if isinstance(undo, NoWayBack) and undo.always:
+        return f"none: {undo.reason}"
     return f"none now: {undo.reason}" if isinstance(undo, NoWayBack) and step.is_done(catalog, facts) else "yes"
 
 

@@ -160,7 +160,7 @@ def _look(session: Session, request: Request, content: Content, catalog: Catalog
             journal.belongs_to(Identity.of(catalog))
             facts = journal.facts()
             record = journal.run
-            resumed_from = record.started_at if record else None
+            resumed_from = record.started_at if record and not record.finished_at else None
             begun = record.path if record and not record.finished_at else None
             last = max(journal.events(), key=lambda event: event.id, default=None)
             interrupted_at = last.step if last and last.event == "started" else None

@@ -1,0 +1,56 @@
+"""`migrate update`: to a newer VectorChord that was installed, and its dry run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import cast
+
+import click
+
+from migrator.cli.console import choose
+from migrator.cli.logging import log_to
+from migrator.cli.run import carry_out, content_for, harmless
+from migrator.commands.run import Request
+from migrator.connection import resolve, where
+from migrator.journal import beside, journal_path
+from migrator.step import Json
+from steps.update_content import UPDATING
+
+
+@click.command(UPDATING)
+@click.option("--database", metavar="URL", help="Immich's database; otherwise DB_URL, DB_HOSTNAME, ... of Immich.")
+@click.option("--dry-run", is_flag=True, help="Print the SQL that would run; the server refuses every write.")
+@click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 0 nothing to do, 100 work pending.")
+@click.option("--restart-command", metavar="CMD", help="Restarts PostgreSQL when that was not done yet.")
+@click.option("--target-immich", metavar="VERSION", help="The Immich release that will be started afterwards.")
+@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Where progress is kept; by default beside the journal of the migration.")  # fmt: skip
+@click.option("--yes", is_flag=True, help="Answer y/N questions with yes.")
+@click.option("--no-input", is_flag=True, help="Never ask, never wait: exit 3 says who has to do what.")
+@click.option("--json", "as_json", is_flag=True, help="JSON for scripts: lines for a run, one object for a dry run.")
+@click.option("--no-color", is_flag=True, help="Plain text (NO_COLOR and TERM=dumb do the same).")
+def command(**options: object) -> int:
+    """Go to a newer VectorChord, after its package was installed and PostgreSQL restarted.
+
+    Updates the extensions, rebuilds exactly those indexes that the new release cannot read, and searches each of them.
+    The same command starts and resumes.
+    """
+    choose(json=bool(options["as_json"]), color=not options["no_color"])
+    options["command"] = UPDATING
+    content = content_for(options)
+    conninfo = resolve(cast("str | None", options["database"]), os.environ)
+    journal = cast("Path | None", options["journal"]) or beside(journal_path(*where(conninfo, os.environ)))
+    if options["dry_run"]:
+        from migrator.cli.plan import show_plan  # noqa: PLC0415 - the run does not need it
+
+        return show_plan(conninfo, content, journal, options)
+    log_to(journal.with_suffix(".log"))
+    request = Request(
+        conninfo=conninfo,
+        source=UPDATING,
+        arguments={name: cast("Json", value) for name, value in harmless(options).items()},
+        journal=journal,
+        restart_command=cast("str | None", options["restart_command"]),
+    )
+    return carry_out(request, content, options)
