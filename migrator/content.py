@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import psycopg
 
 from migrator.catalog import Catalog, Interest
 from migrator.execute import Diagnosis
-from migrator.step import Facts, Step
+from migrator.step import Blocker, Facts, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,21 @@ class ComponentLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Space:
+    """The free space that the work needs at its peak; `free_bytes` is None where nobody said what is there."""
+
+    copy_bytes: int
+    wal_bytes: int
+    index_bytes: int
+    free_bytes: int | None = None
+
+    @property
+    def total_bytes(self) -> int:
+        """All of it together."""
+        return self.copy_bytes + self.wal_bytes + self.index_bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """What was found, for the first screen."""
 
@@ -52,6 +67,20 @@ class Overview:
     tables: tuple[TableLine, ...]
     components: tuple[ComponentLine, ...]
     warnings: tuple[str, ...]
+    space: Space | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of an examination; `blocker` says what to do where something stands in the way.
+
+    `waiting` needs somebody to act, `blocked` stands in the way until it is mended, `unknown` could not be seen.
+    """
+
+    group: str
+    status: Literal["ok", "note", "waiting", "blocked", "unknown"]
+    text: str
+    blocker: Blocker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +117,10 @@ class Content(Protocol):
 
     def explain_loss(self, catalog: Catalog) -> Sequence[tuple[str, str]]:
         """Return lines (label, text) that explain why a connection may have been lost in the middle."""
+
+
+class Examinable(Content, Protocol):
+    """Content that can name every blocker of its path at once."""
+
+    def examine(self, catalog: Catalog, facts: Facts, path: Path) -> list[Finding]:
+        """Return everything that stands in the way of the path, and what is well, group by group."""

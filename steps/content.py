@@ -9,15 +9,18 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog, Extension, Interest
-from migrator.content import ComponentLine, Ending, Overview, Path, TableLine
+from migrator.content import ComponentLine, Ending, Finding, Overview, Path, TableLine
 from migrator.execute import Diagnosis
 from migrator.step import Facts
-from steps import known_errors, worker
+from steps import known_errors, other_databases, worker
 from steps.choice import Source, begun_by_others, choose
+from steps.clip_models import model_warnings
+from steps.examination import examine
 from steps.index import list_count
 from steps.names import PGVECTOR, PGVECTORS, TABLES, VCHORD, Embeddings
 from steps.observations import INTEREST
 from steps.options import Options, accepted
+from steps.space import needed
 from steps.state import can_be_crippled, column_of, dimension_of, indexes_on, mapping, rows_of
 from steps.versions import written
 
@@ -67,7 +70,13 @@ class ImmichContent:
                 ComponentLine("pgvector", _today(base), base.offered or written(row.pgvector)),
                 ComponentLine("VectorChord", _today(new), new.offered or written(row.vchord)),
             ),
-            warnings=(*begun_by_others(catalog), *warnings),
+            warnings=(
+                *begun_by_others(catalog),
+                *model_warnings(catalog, self.options),
+                *other_databases.warnings(catalog, self.options),
+                *warnings,
+            ),
+            space=needed(catalog, facts, self.options),
         )
 
     def _table_line(self, catalog: Catalog, facts: Facts, table: Embeddings) -> TableLine:
@@ -79,6 +88,10 @@ class ImmichContent:
         return TableLine(
             table.table, rows, today, f"vector({dimension or '?'}), VectorChord, {lists} list{'s' * (lists > 1)}"
         )
+
+    def examine(self, catalog: Catalog, facts: Facts, path: Path) -> list[Finding]:
+        """Return everything that stands in the way of the path, and what is well, group by group."""
+        return examine(catalog, facts, self.options, path)
 
     def ending(self, catalog: Catalog, facts: Facts, path: Path) -> Ending:
         """Return what is true now that every step is done."""
@@ -100,7 +113,7 @@ class ImmichContent:
 
     def diagnose(self, error: psycopg.Error, catalog: Catalog) -> Diagnosis | None:
         """Return what a database error means here."""
-        return known_errors.diagnose(error, catalog)
+        return known_errors.diagnose(error, catalog, self.options.environment)
 
     def explain_loss(self, catalog: Catalog) -> Sequence[tuple[str, str]]:
         """Return why the server may have gone away: pgvecto.rs's trap, where it can be one."""

@@ -14,7 +14,7 @@ from migrator.step import Actor, Blocker, Facts, Step
 from steps.instructions import install_vectorchord
 from steps.names import VCHORD
 from steps.options import Options, accepted
-from steps.versions import accepts, written
+from steps.versions import TABLE, accepts, written
 
 
 class InstallVectorchord(Step):
@@ -40,7 +40,15 @@ class InstallVectorchord(Step):
                 found='PostgreSQL offers no extension "vchord"' if offered is None else f"VectorChord {offered}",
                 wanted=f"VectorChord {written(row.vchord)} (Immich {written(row.immich)}) "
                 f"for PostgreSQL {catalog.server.version_num // 10000}",
-                fix=install_vectorchord(catalog, row),
+                fix=(*_other_releases(offered), *install_vectorchord(catalog, row, self._options.environment)),
                 kind="operator",
             ),
         )
+
+
+def _other_releases(offered: str | None) -> tuple[str, ...]:
+    """Return the Immich releases that accept what is offered: often one of them is the one to be started."""
+    fitting = [written(row.immich) for row in TABLE if accepts(row.vchord, offered)]
+    if not fitting:
+        return ()
+    return (f"VectorChord {offered} fits Immich {' or '.join(fitting)}; to start that: add --target-immich VERSION",)

@@ -56,7 +56,7 @@ def gone_blocker(said: str | None = None) -> Blocker:
     noticed = f' ("{said}")' if said else ""
     return Blocker(
         what="pgvecto.rs's background worker",
-        found=f"its background worker is gone{noticed}: a configuration reload ends it on 0.2.x "
+        found=f"gone{noticed}: a configuration reload ends it on 0.2.x "
         "(log rotation and pg_reload_conf() count)",
         wanted="the worker alive; without it PostgreSQL crashes as soon as a change has to be rolled back",
         fix=(

@@ -12,8 +12,10 @@ import click
 from migrator import __version__
 
 COMMANDS = {
+    "doctor": "Name everything that stands in the way; changes nothing.",
     "status": "Show where a migration stands; changes nothing.",
     "update": "Go to a newer VectorChord that was installed.",
+    "prepare": "Make a fresh database as Immich wants it.",
     "demo": "Try the tool on a throw-away server.",
 }
 """Commands and what the list of commands says of them; each lives in a module of its name."""
@@ -64,6 +66,14 @@ def _dimensions(_ctx: click.Context, _param: click.Parameter, value: Sequence[st
 @click.option("--target-immich", metavar="VERSION", help="The Immich release that will be started afterwards.")
 @click.option("--dimension", "dimensions", metavar="TABLE=N", multiple=True, callback=_dimensions,
               help="The dimension of a table that nobody knows any more.")  # fmt: skip
+@click.option("--environment", type=click.Choice(["debian", "docker", "cloudnativepg", "nixos", "other"]),
+              help="Where the server runs, for instructions; otherwise guessed.")  # fmt: skip
+@click.option("--clip-model", metavar="NAME",
+              help="The CLIP model that Immich uses, or off; otherwise read from its settings.")  # fmt: skip
+@click.option("--data-free-bytes", type=click.IntRange(min=0), metavar="N",
+              help="Free space on the server's data volume, which it cannot tell itself.")  # fmt: skip
+@click.option("--ignore-database", "ignored_databases", metavar="NAME", multiple=True,
+              help="Another database of the server, that you know not to need pgvecto.rs.")  # fmt: skip
 @click.option("--lock-timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=5.0, show_default=True,
               help="How long to wait for a table's lock, six times, before saying who holds it.")  # fmt: skip
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",

@@ -58,7 +58,7 @@ def plan(conninfo: str, content: Content, journal: FilePath | None) -> Plan:
         session.open()
         catalog = session.catalog()
         refuse_standby(catalog)
-        facts, begun = _known(session, catalog, journal)
+        facts, begun = known_to_journal(session, catalog, journal)
         path = content.path(catalog, begun)
         return Plan(
             address=session.address,
@@ -107,7 +107,7 @@ def _way_back(step: Step, catalog: Catalog, facts: Facts) -> str:
     return f"none now: {undo.reason}" if isinstance(undo, NoWayBack) and step.is_done(catalog, facts) else "yes"
 
 
-def _known(session: Session, catalog: Catalog, journal: FilePath | None) -> tuple[Facts, str | None]:
+def known_to_journal(session: Session, catalog: Catalog, journal: FilePath | None) -> tuple[Facts, str | None]:
     """Return what the journal knows, and the path that it is on."""
     host, port, database, _ = session.address
     existing = Journal.open_existing(journal or journal_path(host, port, database))

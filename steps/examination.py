@@ -1,0 +1,231 @@
+"""The examination behind `migrate doctor`: everything that stands in the way, found before anything is touched.
+
+Each group is a function over the snapshot that yields findings; a group without trouble yields one line of what is
+well. The blockers of the path's own steps are findings too, so that a run meets nothing that was not named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from migrator.catalog import Catalog
+from migrator.content import Finding, Path
+from migrator.locks import describe, holder_of
+from migrator.privileges import holds
+from migrator.settings import PRELOAD
+from migrator.step import Blocker, Facts, Step
+from steps import preload, worker
+from steps.choice import begun_by_others
+from steps.immich_releases import upgrade_blockers
+from steps.names import IMMICH_STARTUP_LOCK, PGVECTORS, TABLES, VCHORD
+from steps.options import Options, accepted
+from steps.state import column_of, indexes_on, needs_pgvectors, rows_of
+from steps.vchord_formats import GONE_SETTINGS, at_least, is_newer
+from steps.versions import accepts, written
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a group of checks looks at."""
+
+    catalog: Catalog
+    facts: Facts
+    options: Options
+    path: Path
+
+
+Group = Callable[[_Case], Iterator[Finding]]
+
+GROUP_OF_STEP = {
+    "pgvectors-installed": "library",
+    "install-pgvector": "extensions",
+    "install-vectorchord": "extensions",
+    "exchange-libraries": "extensions",
+    "preload-both-libraries": "preload",
+    "preload-vectorchord-only": "preload",
+    "preload-without-pgvectors": "preload",
+    "unset-vector-extension": "Immich",
+    "keep-immich-out": "Immich",
+}
+"""Where the blockers of a step belong; those of all others concern the data."""
+
+
+def examine(catalog: Catalog, facts: Facts, options: Options, path: Path) -> list[Finding]:
+    """Return all findings, group by group; the blockers of every step that is left to do among them."""
+    found: list[Finding] = []
+    case = _Case(catalog, facts, options, path)
+    by_steps = list(_of_steps(catalog, facts, path))
+    for name, group in GROUPS.items():
+        known = {finding.text for finding in found}
+        own = [*group(case), *(f for f in by_steps if f.group == name and f.text not in known)]
+        troubled = any(finding.status in ("blocked", "waiting", "unknown") for finding in own)
+        found += [finding for finding in _distinct(own) if not (troubled and finding.status == "ok")] or own
+    return found
+
+
+def _of_steps(catalog: Catalog, facts: Facts, path: Path) -> Iterator[Finding]:
+    left = [step for step in path.steps if not step.is_done(catalog, facts)]
+    for n, step in enumerate(left):
+        # a restart is asked for when it is its turn: before that it would say nothing
+        if step.point_of_no_return or (step.wants_restart and n > 0):
+            continue
+        for blocker in step.check(catalog, facts):
+            if _is_premature(step, blocker, path, catalog):
+                continue
+            yield _from_blocker(GROUP_OF_STEP.get(step.key, "data"), blocker)
+
+
+def _is_premature(step: Step, blocker: Blocker, path: Path, catalog: Catalog) -> bool:
+    """Tell whether a blocker is only the path's own earlier work not having been done yet."""
+    if step.key == "drop-extension-vectors" and needs_pgvectors(catalog):
+        columns = [column for table in TABLES if (column := column_of(catalog, table)) is not None]
+        own = {f"column {column.name} of table {column.schema}.{column.table}" for column in columns}
+        own |= {f"index {index.schema}.{index.name}" for column in columns for index in indexes_on(catalog, column)}
+        return any(blocker.found.endswith(name) for name in own)
+    later = {"preload-vectorchord-only", "preload-without-pgvectors", "immich-reindexes", "exchange-libraries"}
+    return path.key != "pgvector" and step.key in later
+
+
+def _from_blocker(group: str, blocker: Blocker) -> Finding:
+    text = f"{blocker.what}: {blocker.found}"
+    return Finding(group, "waiting" if blocker.kind == "operator" else "blocked", text, blocker)
+
+
+def _distinct(findings: Sequence[Finding]) -> list[Finding]:
+    return list({finding.text: finding for finding in findings}.values())
+
+
+def _server(case: _Case) -> Iterator[Finding]:
+    row, version = accepted(case.catalog, case.options), case.catalog.server.version.split()[0]
+    if case.catalog.server.in_recovery:
+        fix = ("connect to the primary instead",)
+        yield _from_blocker("server", Blocker("server", "a standby, which takes no changes", "the primary", fix))
+    if not accepts(row.postgres, version):
+        yield _from_blocker(
+            "server",
+            Blocker(
+                "PostgreSQL version",
+                version,
+                f"{written(row.postgres)} (Immich {written(row.immich)})",
+                ("upgrade PostgreSQL, or name the Immich release that will be started: --target-immich VERSION",),
+            ),
+        )
+    yield Finding("server", "ok", f"PostgreSQL {version}, writable, no standby")
+
+
+def _library(case: _Case) -> Iterator[Finding]:
+    old = case.catalog.extensions[PGVECTORS]
+    if old.version is None and not needs_pgvectors(case.catalog):
+        yield Finding("library", "ok", "nothing uses pgvecto.rs")
+        return
+    life = worker.life(case.catalog)
+    if life == "unknown":
+        text = "pgvecto.rs's worker: not visible to this role; it is asked right before each change"
+        yield Finding("library", "note", text)
+    suffix = "" if life in ("not needed", "unknown") else f", its worker {life}"
+    yield Finding("library", "ok", f"pgvecto.rs {old.version}{suffix}")
+
+
+def _extensions(case: _Case) -> Iterator[Finding]:
+    row, new = accepted(case.catalog, case.options), case.catalog.extensions[VCHORD]
+    if new.version and new.offered and is_newer(new.version, new.offered):
+        found = f"the database has VectorChord {new.version}, the server only {new.offered}"
+        fixes = (f"install VectorChord {new.version} or newer: there is no way down",)
+        yield _from_blocker("extensions", Blocker("VectorChord's library", found, new.version, fixes))
+    elif new.version and not accepts(row.vchord, new.version):
+        wanted = f"{written(row.vchord)} (Immich {written(row.immich)})"
+        ways = ("run: migrate update", "or start another Immich release: --target-immich VERSION")
+        yield _from_blocker("extensions", Blocker("VectorChord's version", new.version, wanted, ways))
+    elif new.version and is_newer(new.offered, new.version):
+        text = f"VectorChord {new.offered} is installed, the database is at {new.version}: migrate update"
+        yield Finding("extensions", "note", text)
+    if new.version and new.offered is None:
+        found = f"extension vchord {new.version} is in the case.catalog, the server no longer offers it"
+        fix = (f"put the image or package with VectorChord {new.version} back",)
+        yield _from_blocker("extensions", Blocker("VectorChord's library", found, "vchord.so on the server", fix))
+    names = ", ".join(f"{e.name} {e.version}" for e in case.catalog.extensions.values() if e.version)
+    yield Finding("extensions", "ok", names or "none created yet")
+
+
+def _preload(case: _Case) -> Iterator[Finding]:
+    if PRELOAD not in case.catalog.settings:
+        yield Finding("preload", "unknown", "could not be read: needs pg_read_all_settings")
+        return
+    listed = preload.names(preload.after_restart(case.catalog) or preload.in_force(case.catalog))
+    for name in (PGVECTORS, VCHORD):
+        if name in listed and case.catalog.extensions[name].offered is None:
+            found = f"{name}.so is listed, but the server does not offer extension {name}"
+            fix = (f"take {name}.so out of {PRELOAD}, or put its library back, before the next restart",)
+            wanted = "no entry without its library: PostgreSQL would not start (could not access file)"
+            yield _from_blocker("preload", Blocker(PRELOAD, found, wanted, fix))
+    for setting in case.catalog.stored_settings:
+        limit = GONE_SETTINGS.get(setting.name)
+        if limit is not None and at_least(case.catalog.extensions[VCHORD].offered, limit):
+            where = f"database {setting.database}" if setting.database else f"role {setting.role}"
+            text = f"{setting.name} is still stored for {where}, unknown to VectorChord {limit}: migrate update"
+            yield Finding("preload", "note", text)
+    in_force = ", ".join(preload.in_force(case.catalog)) or "empty"
+    yield Finding("preload", "ok", f"{PRELOAD}: {in_force}")
+
+
+def _rights(case: _Case) -> Iterator[Finding]:
+    left = [step for step in case.path.steps if not step.is_done(case.catalog, case.facts)]
+    statements = [statement for step in left for statement in step.plan(case.catalog, case.facts)]
+    role = case.catalog.role
+    missing = sorted({str(s.privilege) for s in statements if not holds(case.catalog, s.privilege)})
+    if missing:
+        found = f'role "{role.name}" lacks: {", ".join(missing)}'
+        fix = (f"run: migrate --from {_source(case.path)} --dba-script immich.sql",)
+        yield _from_blocker("rights", Blocker("rights", found, "a DBA for these statements", fix, "operator", "DBA"))
+    if any(s.name == "role" and s.role in ("", role.name) for s in case.catalog.stored_settings):
+        yield Finding("rights", "note", f'role "{role.name}" is switched to another at connect (setting role)')
+    rights = "superuser" if role.superuser else "enough for every statement"
+    yield Finding("rights", "ok", f'role "{role.name}": {rights}')
+
+
+def _data(case: _Case) -> Iterator[Finding]:
+    yield from (Finding("data", "note", remark) for remark in begun_by_others(case.catalog))
+    for table in TABLES:
+        column = column_of(case.catalog, table)
+        if column is None:
+            found = [t.schema for t in case.catalog.tables if t.name == table.table]
+            where = f"in schemas {', '.join(found)}" if len(found) > 1 else "no embeddings"
+            yield Finding("data", "note", f"{table.table}: {where}")
+            continue
+        rows = rows_of(case.catalog, table)
+        counted = f"rows.{table.table}" in case.catalog.observed
+        amount = "rows unknown" if rows is None else f"{rows:,} rows{'' if counted else ' (estimate)'}"
+        yield Finding("data", "ok", f"{table.table}: {column.type}, {amount}, not read")
+
+
+def _immich(case: _Case) -> Iterator[Finding]:
+    yield from (_from_blocker("Immich", blocker) for blocker in upgrade_blockers(case.catalog, case.options))
+    holder = holder_of(case.catalog, IMMICH_STARTUP_LOCK)
+    if holder is not None:
+        yield Finding("Immich", "note", f"an Immich is starting: lock 200 is held by {describe(holder)}")
+    others = [session for session in case.catalog.sessions if session.application != "migrate"]
+    if others:
+        yield Finding("Immich", "note", f"{len(others)} other session(s) in this database: stop Immich before the run")
+    if case.catalog.extensions[PGVECTORS].version is not None and not needs_pgvectors(case.catalog):
+        yield Finding("Immich", "note", "extension vectors is left over: a dump made now cannot be restored without it")
+    release = case.catalog.observed.get("immich")
+    target = f", to be followed by {written(accepted(case.catalog, case.options).immich)}"
+    yield Finding("Immich", "ok", f"release {release.value if release and release.value else 'unknown'}{target}")
+
+
+GROUPS: dict[str, Group] = {
+    "server": _server,
+    "library": _library,
+    "extensions": _extensions,
+    "preload": _preload,
+    "rights": _rights,
+    "data": _data,
+    "Immich": _immich,
+}
+
+
+def _source(path: Path) -> str:
+    return "pgvector" if path.key == "pgvector" else "pgvecto.rs"
+
+
