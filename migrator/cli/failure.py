@@ -6,10 +6,15 @@ import json
 import sys
 
 import structlog
+from platformdirs import user_state_path
 
 from migrator.cli.console import stderr, wants_json
+from migrator.cli.logging import log_to
 from migrator.errors import ExitCode, MigratorError
 from migrator.sandbox.errors import SandboxError
+
+BUGS = user_state_path("migrator") / "bugs.log"
+"""Where the trace of a bug goes when the command that met it keeps no log."""
 
 
 def report(error: Exception) -> int:
@@ -34,10 +39,13 @@ def _parts(error: Exception) -> tuple[str, str | None, tuple[tuple[str, str], ..
         return str(error), error.hint, error.facts, error.exit_code
     if isinstance(error, SandboxError):
         return str(error), error.hint, (), ExitCode.FAILED
+    if not structlog.is_configured():
+        # structlog's own default prints to the screen, with the values of local variables
+        log_to(BUGS)
     structlog.get_logger(__name__).error("bug", exc_info=error)
     return (
         f"a bug in this tool ({type(error).__name__}); the transaction it was in was rolled back",
-        "the log file has the trace: please report it; running the same command again is safe",
+        f"the log file (of the run, or {BUGS}) has the trace: please report it; running it again is safe",
         (),
         ExitCode.FAILED,
     )
