@@ -119,6 +119,8 @@ def run_app(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        if sys.stderr.isatty():
+            click.echo(err=True)  # the cursor stands behind a question, or behind the terminal's ^C
         click.echo("Interrupted. Nothing is lost: run the same command again, it goes on from here.", err=True)
         return 130
     except BrokenPipeError:
