@@ -14,6 +14,8 @@ from migrator.sandbox.immich_catalog import catalog_dump, content_hashes
 from migrator.sandbox.immich_startup import ImmichStartup
 from migrator.sandbox.server import Server
 
+TO_REMOVE = "keep pgvector: it provides the data types"
+"""From the instructions for the removal of pgvecto.rs."""
 OF_DBA = ["create-extension-vchord", "drop-extension-vectors"]
 
 
@@ -76,11 +78,11 @@ def test_a_superuser_is_asked_for_two_packages_only(
     assert (second.returncode, tool.next_step()) == (WAITING, "uninstall-pgvectors")
     assert second.stdout == ""
     assert "add --confirm=immich" in second.stderr
-    assert "apt-get purge" not in second.stderr, "nobody is told how before they have said that they want it"
+    assert TO_REMOVE not in second.stderr, "nobody is told how before they have said that they want it"
 
     third = tool.migrate("--confirm", "immich", *restart)
     assert (third.returncode, tool.next_step()) == (WAITING, "uninstall-pgvectors")
-    assert "apt-get purge" in third.stderr
+    assert TO_REMOVE in third.stderr
 
     server.remove("vectors")
     last = tool.migrate("--confirm", "immich", *restart)
