@@ -79,6 +79,12 @@ class Standby(MigratorError):
     exit_code = ExitCode.BLOCKED
 
 
+class Pooler(MigratorError):
+    """a connection pooler answers, not PostgreSQL itself; nothing was changed"""
+
+    exit_code = ExitCode.BLOCKED
+
+
 class OtherDatabase(MigratorError):
     """the journal belongs to another database; nothing was changed"""
 

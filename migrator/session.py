@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import psycopg
-from psycopg import errors as pg_errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed, Literal
 
 from migrator.catalog import Catalog, Interest, read_catalog
+from migrator.connection.failure import explain, pooler
 from migrator.errors import (
     AlreadyRunning,
     BadConnectionSettings,
@@ -27,6 +28,8 @@ from migrator.locks import TOOL_LOCK, describe, holder_of
 APPLICATION_NAME = "migrate"
 CONNECT_TIMEOUT_SECONDS = 10
 TOOL_LOCK_WAIT_SECONDS = 8.0
+
+READ_ONLY = "default_transaction_read_only"
 
 SETTINGS: Mapping[str, str] = {
     # every name in our statements is qualified; what a database or role put here must not choose for us
@@ -51,6 +54,18 @@ def session_statements(interest: Interest) -> list[Composed]:
         SQL("SELECT set_config({}, {}, false)").format(Literal(name), Literal(value))
         for name, value in {**SETTINGS, **interest.session}.items()
     ]
+
+
+SET = """
+SELECT pg_catalog.pg_backend_pid(), name, pg_catalog.set_config(name, value, false)
+FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS wanted (name, value)
+WHERE name OPERATOR(pg_catalog.~~) '%%.%%' OR pg_catalog.current_setting(name, true) IS NOT NULL
+"""
+"""Makes the settings that the server knows; a server too old for one of them can still be looked at."""
+STILL_SET = """
+SELECT pg_catalog.pg_backend_pid(), name, pg_catalog.current_setting(name, true)
+FROM pg_catalog.unnest(%s::text[]) AS wanted (name)
+"""
 
 
 class Session:
@@ -85,6 +100,7 @@ class Session:
 
         Raises:
             CannotConnect: or the subclass that says why.
+        Pooler: what answers is not the server itself.
         """
         self.close()
         self._connection = connect(self._conninfo, self._interest.session, read_only=self._read_only)
@@ -153,53 +169,59 @@ class Session:
 
 
 def connect(conninfo: str, more: Mapping[str, str], *, read_only: bool) -> psycopg.Connection[Any]:
-    """Connect in autocommit with our settings, and `more` of them.
+    """Connect in autocommit with our settings, and `more` of them, to a server that keeps them.
 
     Raises:
         CannotConnect: or WrongPassword, NoSuchDatabase, BadConnectionSettings; no message carries the password.
+        Pooler: what answers is not the server itself.
+    """
+    connection = connect_bare(conninfo, read_only=read_only)
+    try:
+        _settle(connection, conninfo, {**SETTINGS, **more}, read_only=read_only)
+    except psycopg.OperationalError as error:
+        connection.close()
+        raise explain(conninfo, error) from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_bare(conninfo: str, *, read_only: bool) -> psycopg.Connection[Any]:
+    """Connect in autocommit, with the settings of role and database in force; a read-only session cannot write.
+
+    Raises:
+        CannotConnect: or WrongPassword, NoSuchDatabase, BadConnectionSettings; no message carries the password.
+        Pooler: what answers says that it is none of a server's.
     """
     try:
-        given = conninfo_to_dict(conninfo)
+        given = conninfo_to_dict(conninfo).get("options") or os.environ.get("PGOPTIONS") or ""
         # in the start-up packet, so that not even the first statement of a read-only session can write
-        options = f"{given.get('options') or ''} -c default_transaction_read_only={'on' if read_only else 'off'}"
-        connection: psycopg.Connection[Any] = psycopg.connect(
+        options = f"{given} -c {READ_ONLY}={'on' if read_only else 'off'}"
+        return psycopg.connect(
             conninfo,
             autocommit=True,
             application_name=APPLICATION_NAME,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             options=options.strip(),
         )
-        with connection.cursor() as cursor:
-            for name, value in {**SETTINGS, **more}.items():
-                cursor.execute("SELECT set_config(%s, %s, false)", [name, value])
-    except psycopg.ProgrammingError as error:
-        raise BadConnectionSettings(hint="see: migrate --help, --database") from error
+    except psycopg.ProgrammingError:
+        raise BadConnectionSettings(hint="see: migrate --help, --database") from None
     except psycopg.OperationalError as error:
-        raise _cannot_connect(conninfo, error) from None
-    return connection
+        raise explain(conninfo, error) from None
 
 
-def _cannot_connect(conninfo: str, error: psycopg.OperationalError) -> CannotConnect:
-    given = conninfo_to_dict(conninfo)
-    where = f"{given.get('host') or 'the local socket'}, port {given.get('port') or 5432}"
-    text = _without_password(str(error).strip().splitlines()[-1] if str(error).strip() else "no answer", given)
-    kind: type[CannotConnect] = CannotConnect
-    hint = "is it running, and is this the right address? then run the same command again"
-    sentence = f"no connection to PostgreSQL at {where}; nothing was changed"
-    if isinstance(error, pg_errors.InvalidPassword | pg_errors.InvalidAuthorizationSpecification) or (
-        "password authentication failed" in text or "no password supplied" in text or "role" in text
-    ):
-        kind, hint = WrongPassword, "look at DB_USERNAME and DB_PASSWORD in Immich's .env, or give --database URL"
-        sentence = f"PostgreSQL at {where} refuses role \"{given.get('user') or ''}\"; nothing was changed"
-    elif "does not exist" in text and "database" in text:
-        kind, hint = NoSuchDatabase, "Immich's database is usually called immich; see DB_DATABASE_NAME in its .env"
-        sentence = f"there is no database \"{given.get('dbname') or ''}\" at {where}; nothing was changed"
-    return kind(sentence, hint=hint, facts=[("server", text)])
-
-
-def _without_password(text: str, given: Mapping[str, Any]) -> str:
-    password = given.get("password")
-    return text.replace(str(password), "***") if password else text
+def _settle(
+    connection: psycopg.Connection[Any], conninfo: str, settings: Mapping[str, str], *, read_only: bool
+) -> None:
+    """Make the settings, and ask in a second statement whether the same session answers and still has them."""
+    made = connection.execute(SET, [list(settings), list(settings.values())]).fetchall()
+    wanted = {name: value for _, name, value in made} | {READ_ONLY: "on" if read_only else "off"}
+    found = connection.execute(STILL_SET, [list(wanted)]).fetchall()
+    if {connection.info.backend_pid} != {row[0] for row in (*made, *found)}:
+        raise pooler(conninfo, "one connection, but more than one session of the server behind it")
+    if wanted != {name: value for _, name, value in found}:
+        raise pooler(conninfo, "the session's settings are not kept")
 
 
 def refuse_standby(catalog: Catalog) -> None:
