@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from migrator.catalog import Catalog, Extension, Interest
+from migrator.catalog import Catalog, Column, Extension, Interest
 from migrator.content import ComponentLine, Ending, Finding, Overview, Path, TableLine
 from migrator.execute import Diagnosis
 from migrator.step import Facts
@@ -21,7 +21,7 @@ from steps.names import PGVECTOR, PGVECTORS, TABLES, VCHORD, Embeddings
 from steps.observations import INTEREST
 from steps.options import Options, accepted
 from steps.space import needed
-from steps.state import can_be_crippled, column_of, dimension_of, indexes_on, mapping, rows_of
+from steps.state import can_be_crippled, column_of, dimension_of, indexes_on, mapping, other_columns, rows_of
 from steps.versions import written
 
 SHOWN_DIGITS = 12
@@ -72,6 +72,7 @@ class ImmichContent:
             ),
             warnings=(
                 *begun_by_others(catalog),
+                *(_other(column) for column in other_columns(catalog, self.options.include)),
                 *model_warnings(catalog, self.options),
                 *other_databases.warnings(catalog, self.options),
                 *warnings,
@@ -132,6 +133,13 @@ def _today(extension: Extension) -> str:
 def _is_proven(facts: Facts, table: Embeddings) -> bool:
     before = mapping(facts.get(f"proof.{table.table}"))
     return bool(before) and mapping(facts.get(f"proven.{table.table}")) == before
+
+
+def _other(column: Column) -> str:
+    name = f"{column.schema}.{column.table}.{column.name}"
+    if column.type_name != "vector":
+        return f"{name} is of pgvecto.rs's type {column.type_name}, which this tool does not convert"
+    return f"{name} is on pgvecto.rs too and keeps it from being dropped: have it converted with --include {name}"
 
 
 def _short(digits: str) -> str:

@@ -51,7 +51,7 @@ class ConvertTable(Step):
         dimension = dimension_of(catalog, with_dimensions(facts, self._options), self._table)
         if column is None or dimension is None or column.key is None:
             return ()
-        in_bytes = proof.compares_bytes(catalog, facts, column, dimension)
+        in_bytes = proof.compares_bytes(catalog, facts, self._table, dimension)
         with_reader = proof.may_read_bytes(catalog, column)
         helpers = [*([proof.reader()] if with_reader else []), *(_hashes() if in_bytes else [])]
         before, after = _measures(column, in_bytes=in_bytes, with_reader=with_reader)
@@ -59,14 +59,14 @@ class ConvertTable(Step):
             *worker.probe(catalog),
             *(helper.create() for helper in helpers),
             rewriting.lock(column),
-            rewriting.measure_before(column, before, recorded=False),
+            rewriting.measure_before(self._table.table, column, before, recorded=False),
             *rewriting.drop_what_forbids_it(catalog, column),
             rewriting.rewrite(
                 column,
                 _to_vector(column, dimension, with_reader=with_reader),
                 f"one rewrite to vector({dimension}); it checks every row's length, NaN and infinity",
             ),
-            rewriting.measure_after(column, after),
+            rewriting.measure_after(self._table.table, column, after),
             rewriting.note_dimension(column, dimension),
             *(helper.drop() for helper in helpers),
         )
@@ -85,10 +85,10 @@ class ConvertTable(Step):
         return (
             *worker.probe(catalog),
             rewriting.lock(column),
-            rewriting.measure_before(column, measure, recorded=False),
+            rewriting.measure_before(self._table.table, column, measure, recorded=False),
             *rewriting.drop_what_forbids_it(catalog, column),
             rewriting.rewrite(column, back, "back to pgvecto.rs's type"),
-            rewriting.measure_after(column, measure),
+            rewriting.measure_after(self._table.table, column, measure),
         )
 
     def estimate_seconds(self, catalog: Catalog) -> float:

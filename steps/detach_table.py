@@ -53,6 +53,7 @@ class DetachTable(Step):
             return ()
         with_reader = proof.may_read_bytes(catalog, column)
         helpers = [proof.reader()] if with_reader else []
+        before = proof.measure_values(column, with_reader=with_reader)
         action = SQL("ALTER COLUMN {column} SET DATA TYPE real[], ALTER COLUMN {column} SET STORAGE EXTERNAL").format(
             column=Identifier(column.name)
         )
@@ -60,10 +61,10 @@ class DetachTable(Step):
             *worker.probe(catalog),
             *(helper.create() for helper in helpers),
             rewriting.lock(column),
-            rewriting.measure_before(column, proof.measure_values(column, with_reader=with_reader), recorded=False),
+            rewriting.measure_before(self._table.table, column, before, recorded=False),
             *rewriting.drop_what_forbids_it(catalog, column),
             rewriting.rewrite(column, action, "the documented rewrite to real[]"),
-            rewriting.measure_after(column, proof.measure_values(column, with_reader=False)),
+            rewriting.measure_after(self._table.table, column, proof.measure_values(column, with_reader=False)),
             rewriting.note_dimension(column, dimension),
             *(helper.drop() for helper in helpers),
         )
@@ -82,9 +83,9 @@ class DetachTable(Step):
         return (
             *worker.probe(catalog),
             rewriting.lock(column),
-            rewriting.measure_before(column, measure, recorded=False),
+            rewriting.measure_before(self._table.table, column, measure, recorded=False),
             rewriting.rewrite(column, back, "back to pgvecto.rs's type"),
-            rewriting.measure_after(column, measure),
+            rewriting.measure_after(self._table.table, column, measure),
         )
 
     def estimate_seconds(self, catalog: Catalog) -> float:

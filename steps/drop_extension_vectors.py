@@ -15,6 +15,15 @@ from migrator.step import SUPERUSER, Blocker, Facts, NoWayBack, Privilege, Right
 from steps import worker
 from steps.names import PGVECTORS
 
+VENDOR_ADVICE = {
+    "vecf16": "through vectors.vector and real[] to halfvec",
+    "svector": "through text to sparsevec, with every index raised by 1",
+    "bvector": "through vectors.vector, real[] and array_to_string to bit",
+    "veci8": "through vectors.vector and real[] to vector",
+}
+"""How the vendor converts the types that this tool does not."""
+NEVER = "never use CASCADE here: it would take the column along"
+
 
 class DropExtensionVectors(Step):
     """Drop the extension."""
@@ -30,12 +39,7 @@ class DropExtensionVectors(Step):
         """Read-only. Name everything that still depends on the extension."""
         users = [d.object for d in catalog.dependents if d.extension == PGVECTORS]
         blockers = [
-            Blocker(
-                what=self.title,
-                found=f"still in use: {user}",
-                wanted="nothing that depends on it",
-                fix=("convert or remove it first (a table of another application?); never use CASCADE here",),
-            )
+            Blocker(self.title, f"{user} still uses it", "nothing that depends on it", _way_out(catalog, user))
             for user in users
         ]
         return (*blockers, *worker.blockers(catalog))
@@ -57,3 +61,15 @@ class DropExtensionVectors(Step):
         if catalog.extensions[PGVECTORS].offered is None:
             return NoWayBack("the library of pgvecto.rs is no longer installed")
         return (Statement("create-extension", SQL("CREATE EXTENSION vectors"), "as it was before", SUPERUSER),)
+
+
+def _way_out(catalog: Catalog, user: str) -> tuple[str, ...]:
+    for column in catalog.columns:
+        if column.extension != PGVECTORS or user != f"column {column.name} of table {column.schema}.{column.table}":
+            continue
+        if column.type_name == "vector":
+            name = f"{column.schema}.{column.table}.{column.name}"
+            return (f"have it converted too, with the same proofs: --include {name}", NEVER)
+        advice = VENDOR_ADVICE.get(column.type_name, "by hand")
+        return (f"this tool does not convert {column.type_name}; the vendor's way is {advice}", NEVER)
+    return ("convert or remove it first", NEVER)

@@ -82,7 +82,7 @@ def _is_premature(step: Step, blocker: Blocker, path: Path, catalog: Catalog) ->
         columns = [column for table in TABLES if (column := column_of(catalog, table)) is not None]
         own = {f"column {column.name} of table {column.schema}.{column.table}" for column in columns}
         own |= {f"index {index.schema}.{index.name}" for column in columns for index in indexes_on(catalog, column)}
-        return any(blocker.found.endswith(name) for name in own)
+        return any(blocker.found.startswith(name) for name in own)
     later = {"preload-vectorchord-only", "preload-without-pgvectors", "immich-reindexes", "exchange-libraries"}
     return path.key != "pgvector" and step.key in later
 

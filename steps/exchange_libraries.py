@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, NoWayBack, Statement, Step
+from steps import other_databases
 from steps.instructions import exchange_libraries
 from steps.names import PGVECTORS, VCHORD
 from steps.options import Options, accepted
@@ -35,7 +36,9 @@ class ExchangeLibraries(Step):
         return offered and catalog.extensions[PGVECTORS].offered is None
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
-        """Read-only. Say what is offered, what is wanted and how to get there."""
+        """Read-only. Other databases that need pgvecto.rs; then what is offered, what is wanted, how to get there."""
+        if needed := other_databases.blockers(catalog, self._options):
+            return needed
         row = accepted(catalog, self._options)
         old, new = catalog.extensions[PGVECTORS].offered, catalog.extensions[VCHORD].offered
         return (
@@ -44,7 +47,7 @@ class ExchangeLibraries(Step):
                 found=f"pgvecto.rs {old or 'removed'}, VectorChord {new or 'not installed'}",
                 wanted=f"VectorChord {written(row.vchord)} for PostgreSQL {catalog.server.version_num // 10000}, "
                 "pgvecto.rs removed",
-                fix=exchange_libraries(catalog, row),
+                fix=exchange_libraries(catalog, row, self._options.environment),
                 kind="operator",
             ),
         )

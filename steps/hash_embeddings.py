@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, Statement, Step
 from steps import proof, rewriting
+from steps.clip_models import model_blockers
 from steps.names import COLUMN, TABLES, Embeddings
+from steps.options import Options
+from steps.space import space_blockers
 from steps.state import column_of, is_converted, is_indexed, mapping
 
 SECONDS_PER_GIGABYTE = 6.0
@@ -24,21 +27,19 @@ class HashEmbeddings(Step):
     title = "record count and hash of the embeddings"
     lasting = False  # each session that has something left to do looks for itself
 
+    def __init__(self, options: Options | None = None) -> None:
+        self._options = options or Options()
+
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when a hash is recorded for every table that still needs its index."""
         return all(mapping(facts.get(f"proof.{table.table}")) for table in _left(catalog, facts))
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
-        """Read-only. Both columns must be pgvector's, with a dimension and a key."""
+        """Read-only. Both columns pgvector's, with a dimension and a key, Immich's model of the same, and free space."""
         return [
-            Blocker(
-                what=f"{table.table}.{COLUMN}",
-                found=column.type if column is not None else "no such column",
-                wanted="pgvector's type with a dimension, and Immich's primary key",
-                fix=("is this the right path? see: migrate --from pgvecto.rs --dry-run",),
-            )
-            for table in TABLES
-            if (column := column_of(catalog, table)) is None or not is_converted(catalog, table) or column.key is None
+            *(_wrong_column(catalog, table) for table in TABLES if not _is_ready(catalog, table)),
+            *model_blockers(catalog, facts, self._options),
+            *space_blockers(catalog, facts, self._options),
         ]
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
@@ -63,3 +64,18 @@ class HashEmbeddings(Step):
 
 def _left(catalog: Catalog, facts: Facts) -> list[Embeddings]:
     return [table for table in TABLES if not is_indexed(catalog, facts, table)]
+
+
+def _is_ready(catalog: Catalog, table: Embeddings) -> bool:
+    column = column_of(catalog, table)
+    return column is not None and is_converted(catalog, table) and column.key is not None
+
+
+def _wrong_column(catalog: Catalog, table: Embeddings) -> Blocker:
+    column = column_of(catalog, table)
+    return Blocker(
+        what=f"{table.table}.{COLUMN}",
+        found=column.type if column is not None else "no such column",
+        wanted="pgvector's type with a dimension, and Immich's primary key",
+        fix=("is this the right path? see: migrate --from pgvecto.rs --dry-run",),
+    )

@@ -12,7 +12,9 @@ from typing import ClassVar
 from migrator.catalog import Catalog
 from migrator.locks import holder_of
 from migrator.step import Actor, Blocker, Facts, NoWayBack, Statement, Step
+from steps.instructions import start_immich
 from steps.names import IMMICH_STARTUP_LOCK, TABLES
+from steps.options import Options
 from steps.state import is_converted, is_indexed
 from steps.survey import odd_rows
 
@@ -23,6 +25,9 @@ class ImmichReindexes(Step):
     key = "immich-reindexes"
     title = "start Immich, wait for it to reindex"
     actor: ClassVar[Actor] = Actor.IMMICH
+
+    def __init__(self, options: Options | None = None) -> None:
+        self._options = options or Options()
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when both columns are converted and both indexes are VectorChord's."""
@@ -38,7 +43,10 @@ class ImmichReindexes(Step):
             what=self.title,
             found=f"{', '.join(left)} not in VectorChord yet{at_work}",
             wanted="the lines 'Reindexed face_index' and 'Reindexed clip_index' in Immich's log",
-            fix=("start Immich 1.133 or newer, with DB_VECTOR_EXTENSION unset: docker compose up -d immich-server",),
+            fix=(
+                "start Immich 1.133 or newer, with DB_VECTOR_EXTENSION unset:",
+                *start_immich(catalog, self._options.environment),
+            ),
             kind="operator",
             who="Immich",
         )

@@ -52,7 +52,7 @@ class InstallPgvector(Step):
                 what=self.title,
                 found='PostgreSQL offers no extension "vector"' if offered is None else f"pgvector {offered}",
                 wanted=f"pgvector {written(ranges)}",
-                fix=install_pgvector(catalog),
+                fix=install_pgvector(catalog, self._options.environment),
                 kind="operator",
             ),
         )

@@ -13,7 +13,9 @@ from psycopg.sql import SQL, Literal
 from migrator.catalog import Catalog
 from migrator.locks import describe, holder_of, is_mine
 from migrator.step import Blocker, Facts, Statement, Step
+from steps.instructions import stop_immich
 from steps.names import IMMICH_STARTUP_LOCK
+from steps.options import Options
 from steps.state import everything_in_vectorchord
 
 
@@ -23,6 +25,9 @@ class KeepImmichOut(Step):
     key = "keep-immich-out"
     title = "keep Immich out (lock 200)"
     lasting = False  # a lock ends with its session
+
+    def __init__(self, options: Options | None = None) -> None:
+        self._options = options or Options()
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True while this session holds the lock, or when the tables are finished."""
@@ -38,7 +43,7 @@ class KeepImmichOut(Step):
                 what=self.title,
                 found=f"held by {describe(holder)}: an Immich is starting up",
                 wanted="Immich stopped while its tables are changed",
-                fix=("stop Immich: docker compose stop immich-server",),
+                fix=stop_immich(catalog, self._options.environment),
                 kind="operator",
             ),
         )

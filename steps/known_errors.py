@@ -15,7 +15,10 @@ from migrator.catalog import Catalog
 from migrator.execute import Diagnosis
 from migrator.step import Blocker
 from steps import worker
-from steps.instructions import restart
+from steps.environment import Environment
+from steps.instructions import more_shared_memory, restart
+
+SHARED_MEMORY = "could not resize shared memory segment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,10 @@ TABLE = (
     ),
     KnownError(
         "53100",
-        "could not resize shared memory segment",
+        SHARED_MEMORY,
         "the container's /dev/shm is too small",
         "at least 128 MB of shared memory",
-        ("give the container shm_size: 128mb (an environment variable of that name has no effect), restart it",),
+        ("give the container more shared memory",),
     ),
     KnownError(
         "XX000",
@@ -134,7 +137,7 @@ TABLE = (
 )
 
 
-def diagnose(error: psycopg.Error, catalog: Catalog) -> Diagnosis | None:
+def diagnose(error: psycopg.Error, catalog: Catalog, environment: Environment | None = None) -> Diagnosis | None:
     """Return what a database error means here, or None for one that nobody has met yet."""
     text = error.diag.message_primary or str(error)
     if worker.GONE in text:
@@ -144,7 +147,11 @@ def diagnose(error: psycopg.Error, catalog: Catalog) -> Diagnosis | None:
     if not matching:
         return None
     known = max(matching, key=lambda row: len(row.text))
-    fix = (*known.fix, *restart(catalog)) if "restart PostgreSQL" in known.fix else known.fix
+    fix = known.fix
+    if "restart PostgreSQL" in fix:
+        fix = (*fix, *restart(catalog, environment))
+    elif SHARED_MEMORY in known.text:
+        fix = more_shared_memory(catalog, environment)
     return Diagnosis(known.cause, Blocker(known.cause, _first(text), known.wanted, fix, known.kind, known.who))
 
 

@@ -24,14 +24,21 @@ LEFTOVER_CONSTRAINT = "dim_size_constraint"
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """One of Immich's tables of embeddings.
+    """One of Immich's tables of embeddings, or a column of somebody else's that is converted along with them.
 
-    `fixed_dimension` is what Immich always uses, None where the CLIP model decides.
+    `table` names it in facts, keys and sentences; `fixed_dimension` is what Immich always uses, None where the CLIP
+    model decides; `place` is schema, table and column of somebody else's, None for Immich's own.
     """
 
     table: str
     index: str
     fixed_dimension: int | None
+    place: tuple[str, str, str] | None = None
+
+    @classmethod
+    def included(cls, schema: str, table: str, column: str) -> Embeddings:
+        """Return the embeddings in a column outside Immich's own tables."""
+        return cls(f"{schema}.{table}.{column}", "", None, (schema, table, column))
 
 
 SMART_SEARCH = Embeddings("smart_search", "clip_index", None)

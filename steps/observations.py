@@ -7,7 +7,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from migrator.catalog import Catalog, Interest, Observation
 from migrator.locks import TOOL_LOCK
 from migrator.settings import PRELOAD
-from steps import worker
+from steps import environment, other_databases, worker
 from steps.names import (
     COLUMN,
     IMMICH_STARTUP_LOCK,
@@ -78,19 +78,22 @@ INTEREST = Interest(
     tables=(*(t.table for t in TABLES), "asset", "assets", "system_metadata", "version_history"),
     column=COLUMN,
     access_methods=(PGVECTORS, "hnsw", "ivfflat", "vchordrq", "vchordg"),
-    settings=(PRELOAD, "search_path", PROBES, PGVECTORS_LOADED, VCHORD_LOADED),
+    settings=(PRELOAD, "search_path", PROBES, PGVECTORS_LOADED, VCHORD_LOADED, *environment.SETTINGS),
     locks=(TOOL_LOCK, IMMICH_STARTUP_LOCK),
     observations=(
         _application("immich", "version_history", 'SELECT version FROM {table} ORDER BY "createdAt" DESC LIMIT 1'),
         _application(
             "model",
             "system_metadata",
-            "SELECT value #>> '{{machineLearning,clip,modelName}}' FROM {table} WHERE key = 'system-config'",
+            "SELECT value #>> '{{machineLearning,clip,modelName}}', value #>> '{{machineLearning,enabled}}', "
+            "value #>> '{{machineLearning,clip,enabled}}' FROM {table} WHERE key = 'system-config'",
         ),
+        environment.OBSERVATION,
         worker.OBSERVATION,
         *(_rows(table) for table in TABLES),
         *(_lengths(table) for table in TABLES),
     ),
+    elsewhere=other_databases.OBSERVATION,
     # pgvecto.rs can be told to take pgvector's index syntax for its own; our statements mean what they say
     session={"vectors.pgvector_compatibility": "off"},
 )

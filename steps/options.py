@@ -8,6 +8,8 @@ from typing import Literal
 
 from migrator.catalog import Catalog
 from migrator.step import Facts
+from steps.environment import Environment
+from steps.names import Embeddings
 from steps.versions import Accepted, accepted_by, parse
 
 
@@ -23,6 +25,12 @@ class Options:
         path: the path from pgvecto.rs; None = chosen by what the catalogs say.
         vector_extension: Immich's DB_VECTOR_EXTENSION, "" where it is known not to be set, None where nobody knows.
         trust_server: go on from what the server holds where the journal recorded something else.
+        environment: where the server runs; None = guessed from what it shows.
+        clip_model: the CLIP model that Immich uses, "off" for none; None = what its settings in the database say.
+        settings_in_file: whether Immich takes its settings from a file, so that those in the database do not count.
+        data_free_bytes: free space on the server's data volume, which the server itself cannot tell; None = unknown.
+        include: columns of pgvecto.rs outside Immich's tables that are converted along with them.
+        ignored_databases: other databases of the cluster that a person has looked at and answers for.
     """
 
     reindex_by: Literal["tool", "immich"] = "tool"
@@ -32,6 +40,12 @@ class Options:
     path: Literal["automatic", "manual"] | None = None
     vector_extension: str | None = None
     trust_server: bool = False
+    environment: Environment | None = None
+    clip_model: str | None = None
+    settings_in_file: bool = False
+    data_free_bytes: int | None = None
+    ignored_databases: tuple[str, ...] = ()
+    include: tuple[Embeddings, ...] = ()
 
 
 def with_dimensions(facts: Facts, options: Options) -> Facts:

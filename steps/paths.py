@@ -34,6 +34,7 @@ from steps.prove_embeddings import ProveEmbeddings
 from steps.record_embeddings import RecordEmbeddings
 from steps.restart_for_vectorchord import RestartForVectorchord
 from steps.restart_without_pgvectors import RestartWithoutPgvectors
+from steps.restore_indexes import RestoreIndexes
 from steps.restore_table import RestoreTable
 from steps.uninstall_pgvectors import UninstallPgvectors
 from steps.unset_vector_extension import UnsetVectorExtension
@@ -57,23 +58,25 @@ def automatic(options: Options) -> tuple[Step, ...]:
         InstallPgvector(options).carries_out(step(2)),
         InstallVectorchord(options).carries_out(step(3)),
         PreloadBothLibraries(options).carries_out(step(4)),
-        RestartForVectorchord().carries_out(step(5)),
+        RestartForVectorchord(options).carries_out(step(5)),
         CreateExtensionVchord().carries_out(step(6)),
         *(
             (
                 RecordEmbeddings(options).carries_out(added(7)),
-                ImmichReindexes().carries_out(step(7)),
+                ImmichReindexes(options).carries_out(step(7)),
                 ProveEmbeddings().carries_out(added(7)),
                 AnalyzeTables().carries_out(added(7)),
             )
             if options.reindex_by == "immich"
             else (
-                KeepImmichOut().carries_out(added(7)),
+                KeepImmichOut(options).carries_out(added(7)),
                 RecordEmbeddings(options).carries_out(added(7)),
                 ConvertTable(SMART_SEARCH, options).carries_out(step(7)),
                 ConvertTable(FACE_SEARCH, options).carries_out(step(7)),
+                *(ConvertTable(other, options).carries_out(added(7)) for other in options.include),
                 BuildIndex(SMART_SEARCH).carries_out(step(7)),
                 BuildIndex(FACE_SEARCH).carries_out(step(7)),
+                *(RestoreIndexes(other).carries_out(added(7)) for other in options.include),
                 AnalyzeTables().carries_out(step(7)),
                 LetImmichIn().carries_out(added(7)),
             )
@@ -81,8 +84,8 @@ def automatic(options: Options) -> tuple[Step, ...]:
         DropExtensionVectors().carries_out(step(8)),
         DropSchemaVectors().carries_out(step(9)),
         PreloadVectorchordOnly(options).carries_out(step(10)),
-        RestartWithoutPgvectors().carries_out(step(11)),
-        UninstallPgvectors().carries_out(step(12)),
+        RestartWithoutPgvectors(options).carries_out(step(11)),
+        UninstallPgvectors(options).carries_out(step(12)),
     )
 
 
@@ -92,30 +95,33 @@ def manual(options: Options) -> tuple[Step, ...]:
     return (
         PgvectorsInstalled(options).carries_out(step(1)),
         NoteDimension().carries_out(step(1)),
-        KeepImmichOut().carries_out(added(2)),
+        KeepImmichOut(options).carries_out(added(2)),
         RecordEmbeddings(options).carries_out(added(2)),
         DetachTable(SMART_SEARCH, options).carries_out(step(2)),
         DetachTable(FACE_SEARCH, options).carries_out(step(2)),
+        *(DetachTable(other, options).carries_out(added(2)) for other in options.include),
         DropExtensionVectors().carries_out(added(3)),
         DropSchemaVectors().carries_out(added(3)),
         PreloadWithoutPgvectors(options).carries_out(added(3)),
         ExchangeLibraries(options).carries_out(step(3)),
         InstallPgvector(options).carries_out(step(3)),
         PreloadVectorchordOnly(options, "preload vchord.so").carries_out(step(3)),
-        RestartForVectorchord().carries_out(step(3)),
+        RestartForVectorchord(options).carries_out(step(3)),
         CreateExtensionVchord().carries_out(step(4)),
         RestoreTable(SMART_SEARCH, options).carries_out(step(4)),
         RestoreTable(FACE_SEARCH, options).carries_out(step(4)),
+        *(RestoreTable(other, options).carries_out(added(4)) for other in options.include),
         *(
             (
                 LetImmichIn().carries_out(added(5)),
-                ImmichReindexes().carries_out(step(5)),
+                ImmichReindexes(options).carries_out(step(5)),
                 AnalyzeTables().carries_out(added(5)),
             )
             if options.reindex_by == "immich"
             else (
                 BuildIndex(SMART_SEARCH).carries_out(step(5)),
                 BuildIndex(FACE_SEARCH).carries_out(step(5)),
+                *(RestoreIndexes(other).carries_out(added(5)) for other in options.include),
                 AnalyzeTables().carries_out(step(5)),
                 LetImmichIn().carries_out(added(5)),
             )
@@ -130,20 +136,20 @@ def pgvector(options: Options) -> tuple[Step, ...]:
         InstallPgvector(options).carries_out(step(1)),
         InstallVectorchord(options).carries_out(step(2)),
         PreloadVectorchordOnly(options, "preload vchord.so").carries_out(step(2)),
-        RestartForVectorchord().carries_out(step(2)),
+        RestartForVectorchord(options).carries_out(step(2)),
         CreateExtensionVchord().carries_out(step(3)),
         UnsetVectorExtension(options).carries_out(step(4)),
         *(
             (
-                HashEmbeddings().carries_out(added(5)),
-                ImmichReindexes().carries_out(step(5)),
+                HashEmbeddings(options).carries_out(added(5)),
+                ImmichReindexes(options).carries_out(step(5)),
                 ProveEmbeddings().carries_out(added(5)),
                 AnalyzeTables().carries_out(added(5)),
             )
             if options.reindex_by == "immich"
             else (
-                KeepImmichOut().carries_out(added(5)),
-                HashEmbeddings().carries_out(added(5)),
+                KeepImmichOut(options).carries_out(added(5)),
+                HashEmbeddings(options).carries_out(added(5)),
                 BuildIndex(SMART_SEARCH).carries_out(step(5)),
                 BuildIndex(FACE_SEARCH).carries_out(step(5)),
                 ProveEmbeddings().carries_out(added(5)),

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, Step
 from steps import worker
+from steps.instructions import put_pgvectors_back, restart
 from steps.names import PGVECTORS
 from steps.options import Options, accepted
-from steps.preload import in_force
+from steps.preload import edit_by_hand, in_force, merged
 from steps.state import is_loaded, needs_pgvectors
 from steps.versions import accepts, written
 
@@ -42,7 +43,10 @@ class PgvectorsInstalled(Step):
                     found=f"extension vectors {extension.version} is in the catalog, this server no longer offers it "
                     '(could not access file "$libdir/vectors")',
                     wanted=f"vectors.so of pgvecto.rs {extension.version} on the server",
-                    fix=(f"put the image or package with pgvecto.rs {extension.version} back; the data is intact",),
+                    fix=(
+                        f"put the image or package with pgvecto.rs {extension.version} back; the data is intact:",
+                        *put_pgvectors_back(catalog, extension.version or "", self._options.environment),
+                    ),
                 )
             )
         elif not is_loaded(catalog, PGVECTORS):
@@ -52,7 +56,11 @@ class PgvectorsInstalled(Step):
                     found=f"offered, but not preloaded (shared_preload_libraries = '{', '.join(in_force(catalog))}'; "
                     "pgvecto.rs must be loaded via shared_preload_libraries)",
                     wanted="vectors.so in shared_preload_libraries until the migration is done",
-                    fix=("add vectors.so to shared_preload_libraries, restart PostgreSQL",),
+                    fix=(
+                        "add vectors.so to shared_preload_libraries, restart PostgreSQL:",
+                        *edit_by_hand(catalog, merged(catalog, (PGVECTORS,)), "", self._options.environment).fix,
+                        *restart(catalog, self._options.environment),
+                    ),
                     kind="operator",
                 )
             )

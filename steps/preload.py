@@ -13,11 +13,19 @@ from psycopg.sql import SQL, Identifier, Literal
 from migrator.catalog import Catalog, FileSetting
 from migrator.settings import PRELOAD, library_name, split_list
 from migrator.step import SUPERUSER, Blocker, Statement
+from steps.environment import Environment, environments, is_in, shown
+from steps.instructions import DATABASE, REBUILD, UP, cluster_of
 from steps.names import PGVECTORS, VCHORD
 from steps.state import is_loaded
 
 OWNED_BY_FILE = ("configuration file", "default")
 """Sources that ALTER SYSTEM overrides; a value from the command line or the environment wins over it."""
+
+DECLARED = (Environment.CLOUDNATIVEPG, Environment.NIXOS)
+"""Places where the value is declared, and what ALTER SYSTEM writes is refused or surprises at the next declaration."""
+
+WRITTEN_BY_IMAGE = "/etc/postgresql/postgresql.conf"
+"""Where Immich's image puts its own configuration, anew at each start."""
 
 
 def in_force(catalog: Catalog) -> tuple[str, ...]:
@@ -69,20 +77,37 @@ def will_lack(catalog: Catalog, library: str) -> bool:
 
 
 def merged(catalog: Catalog, add: Sequence[str], remove: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the list with libraries added (vchord first, as documented) and removed, everything else as it was."""
+    """Return the list with libraries added (vchord first, as documented) and removed, everything else as it was.
+
+    Except what would keep PostgreSQL from starting: a whole list that stands in the quotes of one name is taken apart.
+    """
     planned = after_restart(catalog)
     present = in_force(catalog) if planned is None else planned
-    kept = [element for element in present if library_name(element) not in remove]
+    sound = [
+        part for element in present for part in (_split(element) if element in run_together(catalog) else [element])
+    ]
+    kept = [element for element in sound if element and library_name(element) not in remove]
     missing = [f"{library}.so" for library in add if library not in names(kept)]
     return (*missing, *kept)
 
 
-def may_alter_system(catalog: Catalog, elements: Sequence[str]) -> bool:
-    """Tell whether ALTER SYSTEM by this role would decide the value.
+def run_together(catalog: Catalog) -> tuple[str, ...]:
+    """Return elements that the files ask for and no library is called: "", or a list quoted as if it were one name.
+
+    ALTER SYSTEM writes such an element where somebody gives it the whole list as one string.
+    """
+    asked = set(after_restart(catalog) or ()) - set(in_force(catalog))
+    return tuple(element for element in asked if not element or "," in element)
+
+
+def may_alter_system(catalog: Catalog, elements: Sequence[str], environment: Environment | None = None) -> bool:
+    """Tell whether ALTER SYSTEM by this role would decide the value, and is the way of the place.
 
     An empty list cannot be written so: PostgreSQL stores "" as the name of one library, and then does not start.
     """
     setting = catalog.settings.get(PRELOAD)
+    if shown(catalog, "allow_alter_system") == "off" or any(is_in(catalog, e, environment) for e in DECLARED):
+        return False
     return bool(elements) and catalog.role.superuser and setting is not None and setting.source in OWNED_BY_FILE
 
 
@@ -94,26 +119,120 @@ def alter_system(elements: Sequence[str]) -> Statement:
     return Statement("alter-system", sql, why, SUPERUSER, alone=True)
 
 
-def edit_by_hand(catalog: Catalog, elements: Sequence[str], why: str) -> Blocker:
+def not_yet_in_force(catalog: Catalog) -> str:
+    """Tell where a change waits for the restart, to be put behind what was found; "" where nobody can see it."""
+    setting, line, planned = catalog.settings.get(PRELOAD), last_line(catalog), after_restart(catalog)
+    if setting is None or planned is None or planned == in_force(catalog):
+        return ""
+    where = f"{line.file}, line {line.line}" if line else "the configuration"
+    if setting.pending_restart:
+        return f"; {where}, was reloaded since, and waits for the restart"
+    return f"; {where}, was edited and not reloaded: the restart reads it"
+
+
+def edit_by_hand(
+    catalog: Catalog, elements: Sequence[str], why: str, environment: Environment | None = None
+) -> Blocker:
     """Return what the operator has to write, and where the value is owned."""
     setting, line = catalog.settings.get(PRELOAD), last_line(catalog)
     source = setting.source if setting else "not visible to this role"
+    at = f" {line.file}, line {line.line}" if line and source in OWNED_BY_FILE else ""
     wanted = f"{PRELOAD} = '{', '.join(elements)}'" + ("" if setting else " (keep other libraries that are in it)")
-    if source == "command line":
-        where = "the server's command line decides (-c shared_preload_libraries=...): change it where it is started"
-    elif line is not None:
-        where = f"edit {line.file}, line {line.line}, to read:"
-    else:
-        where = "edit postgresql.conf to read:"
     # without a look at the files only a restart shows that they were changed
     unseen = ("then restart PostgreSQL: this role sees the change only then",) if after_restart(catalog) is None else ()
     return Blocker(
         what=why,
-        found=f"{PRELOAD} = '{', '.join(in_force(catalog))}' (from: {source})",
+        found=f"{PRELOAD} = '{', '.join(in_force(catalog))}' (from: {source}{at}){_overruled(catalog)}",
         wanted=wanted,
-        fix=(where, wanted, *unseen),
+        fix=(*_edit(catalog, elements, wanted, environment), *unseen),
         kind="operator",
     )
+
+
+def _edit(catalog: Catalog, elements: Sequence[str], wanted: str, environment: Environment | None) -> tuple[str, ...]:
+    """Return the exact edit for whoever owns the value."""
+    setting, line = catalog.settings.get(PRELOAD), last_line(catalog)
+    source = setting.source if setting else ""
+    if source == "command line":
+        return _on_the_command_line(catalog, elements, environment)
+    if source == "environment variable":
+        return ("an environment variable of the server decides: change it where the server is started, to:", wanted)
+    in_auto_conf = line is not None and line.file.endswith("postgresql.auto.conf")
+    if is_in(catalog, Environment.CLOUDNATIVEPG, environment) or (
+        is_in(catalog, Environment.NIXOS, environment) and not in_auto_conf
+    ):
+        return _declared(catalog, elements, environment)
+    if line is None:
+        return (f"edit {shown(catalog, 'config_file') or 'postgresql.conf'} to read:", wanted)
+    return _in_auto_conf(catalog, elements, wanted, line) if in_auto_conf else _in_file(catalog, elements, wanted, line)
+
+
+def _declared(catalog: Catalog, elements: Sequence[str], environment: Environment | None) -> tuple[str, ...]:
+    quoted = [f'"{element}"' for element in elements]
+    if is_in(catalog, Environment.CLOUDNATIVEPG, environment):
+        return (
+            f"kubectl edit cluster {cluster_of(catalog)}",
+            f"spec.postgresql.shared_preload_libraries: [{', '.join(quoted)}]",
+            "(not ALTER SYSTEM, which is refused there; the operator restarts the server by itself)",
+        )
+    setting = f"services.postgresql.settings.{PRELOAD} = [ {' '.join(quoted)} ];"
+    return (f"in configuration.nix: {setting}", REBUILD)
+
+
+def _in_file(catalog: Catalog, elements: Sequence[str], wanted: str, line: FileSetting) -> tuple[str, ...]:
+    if line.file.startswith("/opt/bitnami/"):
+        variable = f"POSTGRESQL_SHARED_PRELOAD_LIBRARIES={','.join(elements)}"
+        return ("the image writes the file from its environment, so change that:", variable)
+    if line.file == WRITTEN_BY_IMAGE and elements:
+        sql = alter_system(elements).sql.as_string(None)
+        return (f"Immich's image writes {line.file} at each start; as a superuser, without a reload:", f"{sql};")
+    main = shown(catalog, "config_file")
+    included = "" if line.file == main or not main else " (an included file)"
+    return (f"edit {line.file}, line {line.line}{included}, to read:", wanted)
+
+
+def _on_the_command_line(catalog: Catalog, elements: Sequence[str], environment: Environment | None) -> tuple[str, ...]:
+    option = f"-c {PRELOAD}={','.join(elements)}"
+    where = {
+        Environment.DOCKER: (f"in the compose file, service {DATABASE}, `command:`: {option}", UP),
+        Environment.DEBIAN: (f"in pg_ctl.conf, or the unit that starts the server: {option}",),
+    }
+    chosen = [where[e] for e in environments(catalog, environment) if e in where]
+    if not chosen:
+        return ("the server's command line decides, so change it where the server is started:", option)
+    return (
+        "the server's command line decides, over every file and ALTER SYSTEM:",
+        *(t for lines in chosen for t in lines),
+    )
+
+
+def _in_auto_conf(catalog: Catalog, elements: Sequence[str], wanted: str, line: FileSetting) -> tuple[str, ...]:
+    said = f"ALTER SYSTEM wrote {line.file}, line {line.line}, which wins over postgresql.conf"
+    if line.value.replace(" ", "") in ('"vectors.so"', "vectors.so"):
+        said = f"{said} (it is pgvecto.rs's own advice)"
+    if not elements:
+        again = [f"then in {other.file}, line {other.line}: {wanted}" for other in _below(catalog)]
+        return (f"{said}; as a superuser: ALTER SYSTEM RESET {PRELOAD};", *again)
+    return (f"{said}; as a superuser, without a reload:", f"{alter_system(elements).sql.as_string(None)};")
+
+
+def _overruled(catalog: Catalog) -> str:
+    """Say where a line stands that a person may think counts, and does not."""
+    line = last_line(catalog)
+    setting = catalog.settings.get(PRELOAD)
+    parts = [f"; {other.file}, line {other.line} does not count" for other in _below(catalog)]
+    if line is not None and setting is not None and setting.source not in OWNED_BY_FILE:
+        parts.append(f"; {line.file}, line {line.line} does not count")
+    parts += [
+        f'; "{element}" would be taken for one library, and PostgreSQL would not start'
+        for element in run_together(catalog)
+    ]
+    return "".join(parts)
+
+
+def _below(catalog: Catalog) -> list[FileSetting]:
+    winner = last_line(catalog)
+    return [line for line in catalog.file_settings or () if line.name == PRELOAD and line != winner]
 
 
 def _split(value: str) -> tuple[str, ...]:

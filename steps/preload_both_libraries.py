@@ -33,9 +33,13 @@ class PreloadBothLibraries(Step):
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. An operator's task where ALTER SYSTEM would not decide the value, or is not wanted."""
-        if self._options.alter_system and preload.may_alter_system(catalog, (VCHORD,)):
+        if self._options.alter_system and preload.may_alter_system(catalog, (VCHORD,), self._options.environment):
             return ()
-        return (preload.edit_by_hand(catalog, preload.merged(catalog, _needed(catalog)), self.title),)
+        return (
+            preload.edit_by_hand(
+                catalog, preload.merged(catalog, _needed(catalog)), self.title, self._options.environment
+            ),
+        )
 
     def record(self, catalog: Catalog) -> Sequence[Fact]:
         """Read-only. The list as it was, for the way back."""
@@ -50,7 +54,7 @@ class PreloadBothLibraries(Step):
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
         """Read-only. Take vchord.so out of the list again."""
         elements = preload.merged(catalog, (), remove=(VCHORD,))
-        if not preload.may_alter_system(catalog, elements):
+        if not preload.may_alter_system(catalog, elements, self._options.environment):
             return NoWayBack("shared_preload_libraries has to be edited by hand")
         return (preload.alter_system(elements),)
 

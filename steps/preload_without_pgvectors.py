@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
-from steps import preload
+from steps import other_databases, preload
 from steps.names import PGVECTORS
 from steps.options import Options
 
@@ -32,10 +32,12 @@ class PreloadWithoutPgvectors(Step):
         return preload.will_lack(catalog, PGVECTORS) or not preload.is_listed_in_a_file(catalog)
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
-        """Read-only. An operator's task where ALTER SYSTEM would not decide the value, or is not wanted."""
-        if self._options.alter_system and preload.may_alter_system(catalog, _list(catalog)):
+        """Read-only. Other databases that need pgvecto.rs; an operator's task where ALTER SYSTEM does not decide."""
+        if needed := other_databases.blockers(catalog, self._options):
+            return needed
+        if self._options.alter_system and preload.may_alter_system(catalog, _list(catalog), self._options.environment):
             return ()
-        return (preload.edit_by_hand(catalog, _list(catalog), self.title),)
+        return (preload.edit_by_hand(catalog, _list(catalog), self.title, self._options.environment),)
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. One ALTER SYSTEM with the rest of the list."""

@@ -14,8 +14,8 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from migrator.catalog import Catalog, Column
 from migrator.step import SUPERUSER, Facts, Statement
-from steps.names import PGVECTORS
-from steps.state import mapping
+from steps.names import PGVECTORS, Embeddings
+from steps.state import column_of, mapping
 
 READER = SQL("pg_temp.vectors_to_array")
 BYTES = SQL("pg_temp.bytes_hash")
@@ -65,10 +65,11 @@ def may_read_bytes(catalog: Catalog, column: Column) -> bool:
     return catalog.role.superuser and column.extension == PGVECTORS
 
 
-def compares_bytes(catalog: Catalog, facts: Facts, column: Column, dimension: int) -> bool:
+def compares_bytes(catalog: Catalog, facts: Facts, embeddings: Embeddings, dimension: int) -> bool:
     """Tell whether the hash may be taken over the stored bytes."""
-    survey = mapping(facts.get(f"survey.{column.table}"))
-    return may_read_bytes(catalog, column) and dimension % 2 == 0 and survey.get("garbage_bytes", 0) == 0
+    column, survey = column_of(catalog, embeddings), mapping(facts.get(f"survey.{embeddings.table}"))
+    clean = dimension % 2 == 0 and survey.get("garbage_bytes", 0) == 0
+    return clean and column is not None and may_read_bytes(catalog, column)
 
 
 def measure_bytes(column: Column) -> Composed:

@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Fact, Facts, Privilege, Right, Statement, Step
 from steps import proof
+from steps.clip_models import model_blockers
 from steps.names import COLUMN, PGVECTORS, TABLES, Embeddings
 from steps.options import Options, with_dimensions
+from steps.space import space_blockers
 from steps.state import (
     column_of,
+    comment_of_others,
     definition,
     dimension_blockers,
     dimension_of,
@@ -40,12 +43,12 @@ class RecordEmbeddings(Step):
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when nothing is left to convert, or this session has surveyed what is."""
-        return all(_surveyed_now(catalog, facts, table) for table in _to_convert(catalog))
+        return all(_surveyed_now(catalog, facts, table) for table in self._to_convert(catalog))
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
-        """Read-only. Each table must be there once, with a key and a dimension."""
+        """Read-only. Each table there once, with a key and a dimension, Immich's model of the same, and free space."""
         found: list[Blocker] = []
-        for table in _to_convert(catalog):
+        for table in self._to_convert(catalog):
             column = column_of(catalog, table)
             if column is None:
                 found.append(_missing(catalog, table))
@@ -60,12 +63,14 @@ class RecordEmbeddings(Step):
                     )
                 )
             found += dimension_blockers(catalog, with_dimensions(facts, self._options), table)
+        found += model_blockers(catalog, facts, self._options)
+        found += space_blockers(catalog, facts, self._options)
         return found
 
     def record(self, catalog: Catalog) -> Sequence[Fact]:
         """Read-only. Columns, dimensions and index definitions as they are before the conversion."""
         recorded: list[Fact] = []
-        for table in _to_convert(catalog):
+        for table in self._to_convert(catalog):
             column = column_of(catalog, table)
             if column is None:
                 continue
@@ -82,7 +87,7 @@ class RecordEmbeddings(Step):
                         "type": column.type,
                         "typmod": column.typmod,
                         "storage": column.storage,
-                        "comment": column.comment,
+                        "comment": comment_of_others(column) or None,
                     },
                 )
             )
@@ -95,7 +100,7 @@ class RecordEmbeddings(Step):
         """Read-only. One survey per table; a superuser's reads header bytes too."""
         surveys: list[Statement] = []
         with_reader = False
-        for table in _to_convert(catalog):
+        for table in self._to_convert(catalog):
             column = column_of(catalog, table)
             dimension = dimension_of(catalog, with_dimensions(facts, self._options), table)
             if column is None or dimension is None or column.key is None:
@@ -122,12 +127,11 @@ class RecordEmbeddings(Step):
 
     def estimate_seconds(self, catalog: Catalog) -> float:
         """Read-only. Proportional to the size of what is still to be converted."""
-        columns = [column_of(catalog, table) for table in _to_convert(catalog)]
+        columns = [column_of(catalog, table) for table in self._to_convert(catalog)]
         return 1.0 + SECONDS_PER_GIGABYTE * sum(c.size_bytes for c in columns if c) / 1e9
 
-
-def _to_convert(catalog: Catalog) -> list[Embeddings]:
-    return [table for table in TABLES if not is_converted(catalog, table)]
+    def _to_convert(self, catalog: Catalog) -> list[Embeddings]:
+        return [table for table in (*TABLES, *self._options.include) if not is_converted(catalog, table)]
 
 
 def _surveyed_now(catalog: Catalog, facts: Facts, table: Embeddings) -> bool:
@@ -135,6 +139,13 @@ def _surveyed_now(catalog: Catalog, facts: Facts, table: Embeddings) -> bool:
 
 
 def _missing(catalog: Catalog, table: Embeddings) -> Blocker:
+    if table.place is not None:
+        return Blocker(
+            what=f"--include {table.table}",
+            found="no such column of pgvecto.rs's types",
+            wanted="SCHEMA.TABLE.COLUMN of a column of type vectors.vector",
+            fix=("look at what the first screen or migrate doctor lists, and name it exactly",),
+        )
     schemas = [t.schema for t in catalog.tables if t.name == table.table]
     if len(schemas) > 1:
         found = f"tables of this name in schemas {', '.join(schemas)}"
@@ -151,5 +162,3 @@ def _missing(catalog: Catalog, table: Embeddings) -> Blocker:
         else ("is this Immich's database? start Immich 1.107 or newer on it once",),
         who="nobody" if schemas else "operator",
     )
-
-

@@ -11,8 +11,10 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
+from steps import preload
 from steps.instructions import restart
 from steps.names import VCHORD
+from steps.options import Options
 from steps.state import is_loaded
 
 
@@ -24,6 +26,9 @@ class RestartForVectorchord(Step):
     actor: ClassVar[Actor] = Actor.OPERATOR
     wants_restart: ClassVar[bool] = True
 
+    def __init__(self, options: Options | None = None) -> None:
+        self._options = options or Options()
+
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when VectorChord's settings exist."""
         return is_loaded(catalog, VCHORD)
@@ -33,9 +38,9 @@ class RestartForVectorchord(Step):
         return (
             Blocker(
                 what=self.title,
-                found="the running server was started without vchord.so",
+                found=f"the running server was started without vchord.so{preload.not_yet_in_force(catalog)}",
                 wanted="a restart (a reload is not enough)",
-                fix=restart(catalog),
+                fix=restart(catalog, self._options.environment),
                 kind="operator",
             ),
         )

@@ -13,6 +13,7 @@ from migrator.step import Actor, Blocker, Facts, Step
 from steps import preload
 from steps.instructions import restart
 from steps.names import PGVECTORS
+from steps.options import Options
 from steps.state import is_loaded
 
 
@@ -24,6 +25,9 @@ class RestartWithoutPgvectors(Step):
     actor: ClassVar[Actor] = Actor.OPERATOR
     wants_restart: ClassVar[bool] = True
 
+    def __init__(self, options: Options | None = None) -> None:
+        self._options = options or Options()
+
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when the running server neither lists nor has pgvecto.rs."""
         return not is_loaded(catalog, PGVECTORS) and PGVECTORS not in preload.names(preload.in_force(catalog))
@@ -33,9 +37,9 @@ class RestartWithoutPgvectors(Step):
         return (
             Blocker(
                 what=self.title,
-                found="the running server still has vectors.so loaded",
+                found=f"the running server still has vectors.so loaded{preload.not_yet_in_force(catalog)}",
                 wanted="a restart (a reload is not enough)",
-                fix=restart(catalog),
+                fix=restart(catalog, self._options.environment),
                 kind="operator",
             ),
         )

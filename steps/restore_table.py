@@ -57,9 +57,9 @@ class RestoreTable(Step):
         return (
             *worker.probe(catalog),
             rewriting.lock(column),
-            rewriting.measure_before(column, measure, recorded=recorded),
+            rewriting.measure_before(self._table.table, column, measure, recorded=recorded),
             rewriting.rewrite(column, action, "the documented rewrite; it checks every row's length, NaN and infinity"),
-            rewriting.measure_after(column, measure),
+            rewriting.measure_after(self._table.table, column, measure),
             rewriting.note_dimension(column, dimension),
         )
 
@@ -73,10 +73,10 @@ class RestoreTable(Step):
         return (
             *worker.probe(catalog),
             rewriting.lock(column),
-            rewriting.measure_before(column, measure, recorded=False),
+            rewriting.measure_before(self._table.table, column, measure, recorded=False),
             *rewriting.drop_what_forbids_it(catalog, column),
             rewriting.rewrite(column, action.format(column=Identifier(column.name)), "back to real[]"),
-            rewriting.measure_after(column, measure),
+            rewriting.measure_after(self._table.table, column, measure),
         )
 
     def estimate_seconds(self, catalog: Catalog) -> float:

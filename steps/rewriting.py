@@ -28,9 +28,9 @@ def lock(column: Column) -> Statement:
     )
 
 
-def measure_before(column: Column, query: Composed, *, recorded: bool) -> Statement:
+def measure_before(label: str, column: Column, query: Composed, *, recorded: bool) -> Statement:
     """Return the measurement before the rewrite; where one is `recorded` from an earlier stage, it must be equal."""
-    fact = f"proof.{column.table}"
+    fact = f"proof.{label}"
     if recorded:
         why = "must equal what was recorded when the embeddings were taken out of pgvecto.rs"
         return Statement("hash-before", query, why, owner_of(column), must_equal=fact)
@@ -39,15 +39,15 @@ def measure_before(column: Column, query: Composed, *, recorded: bool) -> Statem
     )
 
 
-def measure_after(column: Column, query: Composed) -> Statement:
+def measure_after(label: str, column: Column, query: Composed) -> Statement:
     """Return the measurement after the rewrite, which must equal the one before."""
     return Statement(
         "hash-after",
         query,
         "must equal the one before, or all is rolled back",
         owner_of(column),
-        measures=f"proven.{column.table}",
-        must_equal=f"proof.{column.table}",
+        measures=f"proven.{label}",
+        must_equal=f"proof.{label}",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from psycopg.sql import SQL, Identifier
 
@@ -21,6 +21,8 @@ DIMENSION_COMMENT = re.compile(r"\[vectorchord-migrator: dimension (\d+)\]")
 
 def column_of(catalog: Catalog, embeddings: Embeddings) -> Column | None:
     """Return the column of one of Immich's tables: in schema public, or in the only other schema that has it."""
+    if embeddings.place is not None:
+        return next((c for c in catalog.columns if (c.schema, c.table, c.name) == embeddings.place), None)
     found = [c for c in catalog.columns if c.table == embeddings.table and c.name == COLUMN]
     in_public = [c for c in found if c.schema == "public"]
     return in_public[0] if in_public else found[0] if len(found) == 1 else None
@@ -40,6 +42,12 @@ def indexes_on(catalog: Catalog, column: Column) -> tuple[Index, ...]:
         for i in catalog.indexes
         if (i.table_schema, i.table) == (column.schema, column.table) and column.name in i.columns
     )
+
+
+def other_columns(catalog: Catalog, included: Sequence[Embeddings]) -> list[Column]:
+    """Return the columns of pgvecto.rs's types outside Immich's tables that nobody asked to convert."""
+    own = [column_of(catalog, embeddings) for embeddings in (*TABLES, *included)]
+    return [column for column in catalog.columns if column.extension == PGVECTORS and column not in own]
 
 
 def definition(index: Index) -> dict[str, Json]:
@@ -127,8 +135,12 @@ def dimension_in_comment(column: Column) -> int | None:
 
 def comment_with_dimension(column: Column, dimension: int) -> str:
     """Return the column's comment with the dimension in it; what somebody else wrote there stays."""
-    others = DIMENSION_COMMENT.sub("", column.comment or "").strip()
-    return f"{others} [vectorchord-migrator: dimension {dimension}]".strip()
+    return f"{comment_of_others(column)} [vectorchord-migrator: dimension {dimension}]".strip()
+
+
+def comment_of_others(column: Column) -> str:
+    """Return the column's comment without what this tool wrote into it."""
+    return DIMENSION_COMMENT.sub("", column.comment or "").strip()
 
 
 def dimension_candidates(catalog: Catalog, facts: Facts, embeddings: Embeddings) -> dict[str, int]:

@@ -51,6 +51,13 @@ def _dimensions(_ctx: click.Context, _param: click.Parameter, value: Sequence[st
     return dimensions
 
 
+def _places(_ctx: click.Context, _param: click.Parameter, value: Sequence[str]) -> list[str]:
+    for item in value:
+        if len(item.split(".")) != 3:  # noqa: PLR2004 - schema, table, column
+            raise click.BadParameter(f'"{item}" is not of the form SCHEMA.TABLE.COLUMN, such as public.photos.vector')
+    return list(value)
+
+
 @click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="migrate", message="%(prog)s %(version)s")
 @click.option("--from", "source", type=click.Choice(["pgvecto.rs", "pgvector"]), help="What Immich uses today.")
@@ -74,6 +81,8 @@ def _dimensions(_ctx: click.Context, _param: click.Parameter, value: Sequence[st
               help="Free space on the server's data volume, which it cannot tell itself.")  # fmt: skip
 @click.option("--ignore-database", "ignored_databases", metavar="NAME", multiple=True,
               help="Another database of the server, that you know not to need pgvecto.rs.")  # fmt: skip
+@click.option("--include", "include", metavar="SCHEMA.TABLE.COLUMN", multiple=True, callback=_places,
+              help="Convert this column of pgvecto.rs too, outside Immich's tables.")  # fmt: skip
 @click.option("--lock-timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=5.0, show_default=True,
               help="How long to wait for a table's lock, six times, before saying who holds it.")  # fmt: skip
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",

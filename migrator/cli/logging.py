@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import IO
+from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -28,7 +28,7 @@ def log_to(path: Path) -> None:
     logging.getLogger("transitions").setLevel(logging.WARNING)
 
 
-def _open(path: Path) -> IO[str] | None:
+def _open(path: Path) -> TextIO | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)

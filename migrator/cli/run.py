@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, cast
@@ -26,6 +26,8 @@ from migrator.execute import Patience
 from migrator.journal import journal_path
 from migrator.step import Json
 from steps.content import ImmichContent
+from steps.environment import Environment
+from steps.names import Embeddings
 from steps.options import Options
 from steps.update_content import UPDATING, UpdateContent
 
@@ -75,7 +77,15 @@ def content_of(options: Mapping[str, object]) -> ImmichContent:
             path=cast("Literal['automatic', 'manual'] | None", options.get("path")),
             vector_extension=os.environ.get("DB_VECTOR_EXTENSION"),
             trust_server=bool(options.get("trust_server")),
+            include=tuple(
+                Embeddings.included(*name.split(".")) for name in cast("Sequence[str]", options.get("include") or ())
+            ),
             dimensions=cast("dict[str, int]", options.get("dimensions") or {}),
+            environment=Environment(str(given)) if (given := options.get("environment")) else None,
+            clip_model=_text(options.get("clip_model")),
+            settings_in_file=bool(os.environ.get("IMMICH_CONFIG_FILE")),
+            data_free_bytes=cast("int | None", options.get("data_free_bytes")),
+            ignored_databases=tuple(cast("tuple[str, ...]", options.get("ignored_databases") or ())),
         ),
     )
 
