@@ -14,12 +14,9 @@ from psycopg.sql import SQL, Identifier
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
 from steps import worker
-from steps.index import create_index, list_count
+from steps.index import SECONDS_PER_ROW_MANY_LISTS, SECONDS_PER_ROW_ONE_LIST, create_index, list_count
 from steps.names import Embeddings
 from steps.state import column_of, definition, index_of, is_converted, is_indexed, rows_of
-
-SECONDS_PER_ROW_ONE_LIST = 1e-4
-SECONDS_PER_ROW_MANY_LISTS = 2.5e-4
 
 
 class BuildIndex(Step):

@@ -13,6 +13,9 @@ FEW_ROWS = 128_000
 MANY_ROWS = 2_048_000
 GROWTH = 1.2
 """Immich also accepts the list count of a table this much larger."""
+SECONDS_PER_ROW_ONE_LIST = 1e-4
+SECONDS_PER_ROW_MANY_LISTS = 2.5e-4
+"""What a build takes, for estimates; clustering into many lists costs more."""
 
 
 def list_count(rows: int) -> int:

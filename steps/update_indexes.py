@@ -15,8 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog, Index
 from migrator.step import Blocker, Facts, NoWayBack, Privilege, Right, Statement, Step
-from steps.build_index import SECONDS_PER_ROW_ONE_LIST
-from steps.index import create_index, list_count
+from steps.index import SECONDS_PER_ROW_ONE_LIST, create_index, list_count
 from steps.names import VCHORD, Embeddings
 from steps.state import column_of, rows_of
 from steps.update_state import indexes_are_readable, rows_below, table_name, to_rebuild, without_index
