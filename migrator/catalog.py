@@ -241,6 +241,8 @@ class Catalog:
     locks: tuple[AdvisoryLock, ...]
     sessions: tuple[OtherSession, ...]
     observed: Mapping[str, Observed] = field(default_factory=dict)
+    elsewhere: Mapping[str, Observed] | None = None
+    """What the other databases of the cluster answered, by name; None where they were not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,8 @@ class Interest:
     settings: Sequence[str]
     locks: Sequence[int]
     observations: Sequence[Observation] = ()
+    elsewhere: Observation | None = None
+    """Asked in every other database of the cluster, on connections of their own."""
     session: Mapping[str, str] = field(default_factory=dict)
     """Settings that the tool's own session needs because of what the database uses."""
 

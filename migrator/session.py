@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from psycopg.sql import SQL, Composed, Literal
 
 from migrator.catalog import Catalog, Interest, read_catalog
 from migrator.connection.failure import explain, pooler
+from migrator.elsewhere import look_elsewhere
 from migrator.errors import (
     AlreadyRunning,
     BadConnectionSettings,
@@ -123,7 +125,12 @@ class Session:
             ConnectionLost: the server went away.
         """
         try:
-            return read_catalog(self.connection, self._interest)
+            catalog = read_catalog(self.connection, self._interest)
+            question = self._interest.elsewhere
+            if question is None or not question.when(catalog):
+                return catalog
+            sql = question.sql(catalog)
+            return replace(catalog, elsewhere=look_elsewhere(self.connection, self._conninfo, sql, APPLICATION_NAME))
         except psycopg.OperationalError as error:
             raise ConnectionLost from error
 
@@ -232,5 +239,3 @@ def refuse_standby(catalog: Catalog) -> None:
     """
     if catalog.server.in_recovery:
         raise Standby(hint="connect to the primary instead")
-
-

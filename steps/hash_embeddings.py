@@ -35,7 +35,7 @@ class HashEmbeddings(Step):
         return all(mapping(facts.get(f"proof.{table.table}")) for table in _left(catalog, facts))
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
-        """Read-only. Both columns pgvector's, with a dimension and a key, Immich's model of the same, and free space."""
+        """Read-only. Both columns pgvector's, with dimension and key, Immich's model of the same, and free space."""
         return [
             *(_wrong_column(catalog, table) for table in TABLES if not _is_ready(catalog, table)),
             *model_blockers(catalog, facts, self._options),

@@ -11,7 +11,7 @@ from migrator.cli.console import wants_json
 from migrator.cli.render import text
 from migrator.commands.plan import Plan, PlannedStep, plan
 from migrator.commands.script import STOP_ON_ERROR, statements_as_script
-from migrator.content import Content
+from migrator.content import Content, Space
 from migrator.errors import ExitCode
 from migrator.step import Statement
 
@@ -34,6 +34,7 @@ def as_script(planned: Plan) -> Iterator[str]:
     for line in text.header(planned.address, planned.catalog, planned.overview):
         yield f"-- {line}"
     yield from (f"-- {line}" for line in text.wrapped(f"Path: {planned.path.name}, because {planned.path.why}."))
+    yield from (f"-- {line[0].upper()}{line[1:]}" for line in text.space(planned.overview))
     yield "-- A dry run: nothing was written. What will be found later may change what is done."
     yield STOP_ON_ERROR
     yield from (f"{statement};" for statement in planned.session)
@@ -73,8 +74,22 @@ def as_json(planned: Plan) -> dict[str, object]:
         "server": {"host": host, "port": port, "database": database, "role": user},
         "path": {"key": planned.path.key, "name": planned.path.name, "why": planned.path.why},
         "session": list(planned.session),
+        "space": _space_as_json(planned.overview.space),
         "pending": len(planned.pending),
         "steps": [_step_as_json(step) for step in planned.steps],
+    }
+
+
+def _space_as_json(space: Space | None) -> dict[str, object] | None:
+    if space is None:
+        return None
+    return {
+        "copy_bytes": space.copy_bytes,
+        "wal_bytes": space.wal_bytes,
+        "index_bytes": space.index_bytes,
+        "total_bytes": space.total_bytes,
+        "total": text.size(space.total_bytes),
+        "free_bytes": space.free_bytes,
     }
 
 

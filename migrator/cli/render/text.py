@@ -70,7 +70,18 @@ def found(overview: Overview) -> list[str]:
         for name, count, today, then in rows[1:]:
             lines += [f"  {name:<{widths[0]}}  {f'{count} rows, ' if count else ''}{today}"]
             lines += [f"  {'':<{widths[0]}}  -> {then}"]
+    lines += [f"  {line}" for line in space(overview)]
     return [*lines, *(line for warning in overview.warnings for line in wrapped(f"Note: {warning}.", "  "))]
+
+
+def space(overview: Overview) -> list[str]:
+    """Say how much free space the server needs for a while."""
+    needs = overview.space
+    if needs is None:
+        return []
+    given = "" if needs.free_bytes is None else f"; {size(needs.free_bytes)} free"
+    parts = f"copies {size(needs.copy_bytes)}, WAL {size(needs.wal_bytes)}, indexes {size(needs.index_bytes)}"
+    return [f"needs {size(needs.total_bytes)} free: {parts}{given}"]
 
 
 def wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
