@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from migrator import __version__
+from migrator.cli.connecting import connection_options
 
 COMMANDS = {
     "doctor": "Name everything that stands in the way; changes nothing.",
@@ -61,7 +62,7 @@ def _places(_ctx: click.Context, _param: click.Parameter, value: Sequence[str]) 
 @click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="migrate", message="%(prog)s %(version)s")
 @click.option("--from", "source", type=click.Choice(["pgvecto.rs", "pgvector"]), help="What Immich uses today.")
-@click.option("--database", metavar="URL", help="Immich's database; otherwise DB_URL, DB_HOSTNAME, ... of Immich.")
+@connection_options
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would run; the server refuses every write.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 0 nothing to do, 100 work pending.")
 @click.option("--path", type=click.Choice(["automatic", "manual"]), help="Otherwise chosen by the catalogs.")

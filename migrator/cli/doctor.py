@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -11,11 +10,12 @@ from pathlib import Path
 
 import click
 
+from migrator.cli.connecting import connection_options, connections_of
 from migrator.cli.console import choose, stdout
 from migrator.cli.render import text
 from migrator.cli.run import content_of
 from migrator.commands.doctor import Diagnoses, doctor
-from migrator.connection import resolve
+from migrator.journal import journal_path
 
 JSON_SCHEMA = "1.0"
 MARKS = {"ok": "[ok]", "note": "[--]", "unknown": "[--]", "waiting": "[..]", "blocked": "[!!]"}
@@ -25,7 +25,7 @@ INDENT = 20
 @click.command("doctor")
 @click.option("--from", "source", type=click.Choice(["pgvecto.rs", "pgvector"]), default="pgvecto.rs")
 @click.option("--path", type=click.Choice(["automatic", "manual"]), help="Otherwise chosen by the catalogs.")
-@click.option("--database", metavar="URL", help="Immich's database; otherwise Immich's own settings.")
+@connection_options
 @click.option("--target-immich", metavar="VERSION", help="The Immich release that will be started afterwards.")
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The run's journal.")
 @click.option("--deep", is_flag=True, help="Also count rows: reads both tables.")
@@ -37,12 +37,14 @@ def command(**options: object) -> int:
     Exit codes: 0 nothing does, 3 somebody has to act, 4 something has to be mended first.
     """
     choose(json=bool(options["as_json"]), color=not options["no_color"])
+    connections = connections_of(options)
     journal = options["journal"]
     found = doctor(
-        resolve(options["database"] if isinstance(options["database"], str) else None, os.environ),
+        connections.conninfo,
         content_of(options),
-        journal if isinstance(journal, Path) else None,
+        journal if isinstance(journal, Path) else journal_path(*connections.place),
         deep=bool(options["deep"]),
+        application=connections.application,
     )
     if options["as_json"]:
         sys.stdout.write(json.dumps(_as_json(found), default=str) + "\n")

@@ -11,6 +11,7 @@ from migrator.cli.console import wants_json
 from migrator.cli.render import text
 from migrator.commands.plan import Plan, PlannedStep, plan
 from migrator.commands.script import STOP_ON_ERROR, statements_as_script
+from migrator.connection import Connections
 from migrator.content import Content, Space
 from migrator.errors import ExitCode
 from migrator.step import Statement
@@ -18,9 +19,9 @@ from migrator.step import Statement
 JSON_SCHEMA = "1.0"
 
 
-def show_plan(conninfo: str, content: Content, journal: Path | None, options: Mapping[str, object]) -> int:
+def show_plan(connections: Connections, content: Content, journal: Path, options: Mapping[str, object]) -> int:
     """Print the plan; return 0, or with --detailed-exitcode 100 while work is pending."""
-    planned = plan(conninfo, content, journal)
+    planned = plan(connections.conninfo, content, journal, connections.application)
     if wants_json():
         sys.stdout.write(json.dumps(as_json(planned), indent=2, default=str) + "\n")
     else:
@@ -35,6 +36,7 @@ def as_script(planned: Plan) -> Iterator[str]:
         yield f"-- {line}"
     yield from (f"-- {line}" for line in text.wrapped(f"Path: {planned.path.name}, because {planned.path.why}."))
     yield from (f"-- {line[0].upper()}{line[1:]}" for line in text.space(planned.overview))
+    yield from (f"-- Note: {warning}." for warning in planned.overview.warnings)
     yield "-- A dry run: nothing was written. What will be found later may change what is done."
     yield STOP_ON_ERROR
     yield from (f"{statement};" for statement in planned.session)
@@ -73,6 +75,7 @@ def as_json(planned: Plan) -> dict[str, object]:
         "schema": JSON_SCHEMA,
         "server": {"host": host, "port": port, "database": database, "role": user},
         "path": {"key": planned.path.key, "name": planned.path.name, "why": planned.path.why},
+        "notes": list(planned.overview.warnings),
         "session": list(planned.session),
         "space": _space_as_json(planned.overview.space),
         "pending": len(planned.pending),

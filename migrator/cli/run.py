@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Literal, cast
 
 import click
 
+from migrator.cli.connecting import SECRET as SECRET_ADDRESSES
+from migrator.cli.connecting import connections_of, immich_settings_of
 from migrator.cli.console import animated, choose, stderr, stdout
 from migrator.cli.logging import log_to
 from migrator.cli.people import Answers
@@ -18,7 +19,6 @@ from migrator.cli.render.json_lines import JsonRenderer
 from migrator.cli.render.lines import LineRenderer
 from migrator.cli.render.terminal import TerminalRenderer
 from migrator.commands.run import Request, Result, run
-from migrator.connection import resolve, where
 from migrator.content import Content
 from migrator.errors import ExitCode
 from migrator.events import Emit
@@ -31,7 +31,7 @@ from steps.names import Embeddings
 from steps.options import Options
 from steps.update_content import UPDATING, UpdateContent
 
-SECRET = frozenset({"database", "restart_command"})
+SECRET = SECRET_ADDRESSES | {"restart_command"}
 """Options that are not written to the journal: they may carry a password."""
 
 
@@ -39,15 +39,16 @@ def migrate(options: Mapping[str, object]) -> int:
     """Run, or plan, what the options ask for; return the exit code."""
     choose(json=bool(options["as_json"]), color=not options["no_color"])
     content = content_of(options)
-    conninfo = resolve(_text(options["database"]), os.environ)
-    journal = cast("Path | None", options["journal"])
+    connections = connections_of(options)
+    journal = cast("Path | None", options["journal"]) or journal_path(*connections.place)
     if options["dry_run"]:
         from migrator.cli.plan import show_plan  # noqa: PLC0415 - the run does not need it
 
-        return show_plan(conninfo, content, journal, options)
-    log_to((journal or journal_path(*where(conninfo, os.environ))).with_suffix(".log"))
+        return show_plan(connections, content, journal, options)
+    log_to(journal.with_suffix(".log"))
     request = Request(
-        conninfo=conninfo,
+        conninfo=connections.conninfo,
+        application=connections.application,
         source=str(options["source"]),
         arguments={name: cast("Json", value) for name, value in harmless(options).items()},
         journal=journal,
@@ -68,6 +69,7 @@ def content_for(options: Mapping[str, object]) -> Content:
 
 def content_of(options: Mapping[str, object]) -> ImmichContent:
     """Build the content for the options: the one place where the engine meets the steps."""
+    immich = immich_settings_of(options)
     return ImmichContent(
         source="pgvector" if options.get("source") == "pgvector" else "pgvecto.rs",
         options=Options(
@@ -75,7 +77,7 @@ def content_of(options: Mapping[str, object]) -> ImmichContent:
             alter_system=bool(options.get("alter_system", True)),
             target_immich=_text(options.get("target_immich")),
             path=cast("Literal['automatic', 'manual'] | None", options.get("path")),
-            vector_extension=os.environ.get("DB_VECTOR_EXTENSION"),
+            vector_extension=immich.vector_extension if immich else None,
             trust_server=bool(options.get("trust_server")),
             include=tuple(
                 Embeddings.included(*name.split(".")) for name in cast("Sequence[str]", options.get("include") or ())
@@ -83,7 +85,7 @@ def content_of(options: Mapping[str, object]) -> ImmichContent:
             dimensions=cast("dict[str, int]", options.get("dimensions") or {}),
             environment=Environment(str(given)) if (given := options.get("environment")) else None,
             clip_model=_text(options.get("clip_model")),
-            settings_in_file=bool(os.environ.get("IMMICH_CONFIG_FILE")),
+            settings_in_file=bool(immich and immich.values.get("IMMICH_CONFIG_FILE")),
             data_free_bytes=cast("int | None", options.get("data_free_bytes")),
             ignored_databases=tuple(cast("tuple[str, ...]", options.get("ignored_databases") or ())),
         ),

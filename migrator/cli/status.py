@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from migrator.cli.connecting import connection_options, connections_of
 from migrator.cli.console import choose, stdout
 from migrator.cli.render import text
 from migrator.cli.run import content_for
 from migrator.commands.status import Status, StepStatus, status
-from migrator.connection import resolve, where
 from migrator.journal import beside, journal_path
 
 JSON_SCHEMA = "1.0"
 
 
 @click.command("status")
-@click.option("--database", metavar="URL", help="Immich's database; otherwise Immich's own settings.")
+@connection_options
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The run's journal.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--no-color", is_flag=True, help="Plain text.")
-def command(*, database: str | None, journal: Path | None, as_json: bool, no_color: bool) -> int:
+def command(*, journal: Path | None, as_json: bool, no_color: bool, **where: object) -> int:
     """Show where a migration stands; works beside a running one, and without the server."""
     choose(json=as_json, color=not no_color)
-    conninfo = resolve(database, os.environ)
-    found = status(conninfo, content_for, journal or _latest(journal_path(*where(conninfo, os.environ))))
+    connections = connections_of(where)
+    found = status(connections.conninfo, content_for, journal or _latest(journal_path(*connections.place)))
     if as_json:
         next_step = found.next_step.key if found.next_step else None
         record = {"type": "status", "schema": JSON_SCHEMA, "next_step": next_step, **asdict(found)}

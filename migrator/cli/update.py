@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import cast
 
 import click
 
+from migrator.cli.connecting import connection_options, connections_of
 from migrator.cli.console import choose
 from migrator.cli.logging import log_to
 from migrator.cli.run import carry_out, content_for, harmless
 from migrator.commands.run import Request
-from migrator.connection import resolve, where
 from migrator.journal import beside, journal_path
 from migrator.step import Json
 from steps.update_content import UPDATING
 
 
 @click.command(UPDATING)
-@click.option("--database", metavar="URL", help="Immich's database; otherwise DB_URL, DB_HOSTNAME, ... of Immich.")
+@connection_options
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would run; the server refuses every write.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 0 nothing to do, 100 work pending.")
 @click.option("--restart-command", metavar="CMD", help="Restarts PostgreSQL when that was not done yet.")
@@ -39,15 +38,16 @@ def command(**options: object) -> int:
     choose(json=bool(options["as_json"]), color=not options["no_color"])
     options["command"] = UPDATING
     content = content_for(options)
-    conninfo = resolve(cast("str | None", options["database"]), os.environ)
-    journal = cast("Path | None", options["journal"]) or beside(journal_path(*where(conninfo, os.environ)))
+    connections = connections_of(options)
+    journal = cast("Path | None", options["journal"]) or beside(journal_path(*connections.place))
     if options["dry_run"]:
         from migrator.cli.plan import show_plan  # noqa: PLC0415 - the run does not need it
 
-        return show_plan(conninfo, content, journal, options)
+        return show_plan(connections, content, journal, options)
     log_to(journal.with_suffix(".log"))
     request = Request(
-        conninfo=conninfo,
+        conninfo=connections.conninfo,
+        application=connections.application,
         source=UPDATING,
         arguments={name: cast("Json", value) for name, value in harmless(options).items()},
         journal=journal,

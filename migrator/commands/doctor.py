@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 
+from migrator.application import compare_with_application
 from migrator.catalog import Catalog, Interest
 from migrator.commands.plan import known_to_journal
 from migrator.content import Examinable, Finding, Path
@@ -34,11 +35,14 @@ class Diagnoses:
         return ExitCode.WAITING if "waiting" in statuses else ExitCode.DONE
 
 
-def doctor(conninfo: str, content: Examinable, journal: FilePath | None, *, deep: bool) -> Diagnoses:
+def doctor(
+    conninfo: str, content: Examinable, journal: FilePath | None, *, deep: bool, application: str | None = None
+) -> Diagnoses:
     """Examine a database without writing anything: the server refuses writes.
 
     Reads catalogs only, so it works while a library is missing or not loaded, half-way, and while Immich runs; `deep`
-    also counts rows and measures arrays, which reads both tables.
+    also counts rows and measures arrays, which reads both tables. `application` is what the application itself connects
+    with, where that is not `conninfo`.
 
     Raises:
         MigratorError: no connection, or no database that the path knows.
@@ -49,10 +53,18 @@ def doctor(conninfo: str, content: Examinable, journal: FilePath | None, *, deep
         catalog = session.catalog()
         facts, begun = known_to_journal(session, catalog, journal)
         path = content.path(catalog, begun)
-        application = content.overview(catalog, facts).application
-        return Diagnoses(session.address, catalog, application, path, tuple(content.examine(catalog, facts, path)))
+        findings = [*content.examine(catalog, facts, path), *_beside(catalog, conninfo, application)]
+        name = content.overview(catalog, facts).application
+        return Diagnoses(session.address, catalog, name, path, tuple(findings))
     finally:
         session.close()
+
+
+def _beside(catalog: Catalog, conninfo: str, application: str | None) -> list[Finding]:
+    if application is None:
+        return []
+    told = compare_with_application(catalog, worked_on=conninfo, application=application)
+    return [Finding("rights", "note", text) for text in told]
 
 
 def _without_rows(interest: Interest) -> Interest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
+from migrator.application import with_application
 from migrator.catalog import Catalog
 from migrator.content import Content, Overview, Path
 from migrator.identity import Identity
@@ -47,8 +48,10 @@ class Plan:
         return tuple(step for step in self.steps if not step.done)
 
 
-def plan(conninfo: str, content: Content, journal: FilePath | None) -> Plan:
+def plan(conninfo: str, content: Content, journal: FilePath | None, application: str | None = None) -> Plan:
     """Plan a migration without writing anything: the server refuses writes, and no journal is made.
+
+    `application` is what the application itself connects with, where that is not `conninfo`.
 
     Raises:
         MigratorError: as a run would before its first step.
@@ -63,7 +66,9 @@ def plan(conninfo: str, content: Content, journal: FilePath | None) -> Plan:
         return Plan(
             address=session.address,
             catalog=catalog,
-            overview=content.overview(catalog, facts),
+            overview=with_application(
+                content.overview(catalog, facts), catalog, worked_on=conninfo, application=application
+            ),
             path=path,
             session=tuple(statement.as_string(None) for statement in session_statements(content.interest)),
             steps=tuple(plan_steps(path.steps, catalog, facts)),

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import psycopg
 
+from migrator.application import with_application
 from migrator.catalog import Catalog
 from migrator.commands.dba import write_dba_script
 from migrator.content import Content, Ending, Overview
@@ -49,6 +50,7 @@ class Request:
     Attributes:
         conninfo: where the database is; may carry a password, so it is kept in memory only.
         source: what the data comes from, as --from names it.
+        application: what the application itself connects with, where that is not `conninfo`; kept in memory only.
         journal: None = the usual place of this database.
         arguments: what was typed, without secrets, for the journal.
         dba_script: where to write what only a DBA may do.
@@ -58,6 +60,7 @@ class Request:
     conninfo: str
     source: str
     arguments: Mapping[str, Json]
+    application: str | None = None
     journal: Path | None = None
     restart_command: str | None = None
     dba_script: Path | None = None
@@ -171,7 +174,9 @@ def _look(session: Session, request: Request, content: Content, catalog: Catalog
         address=session.address,
         catalog=catalog,
         facts=facts,
-        overview=content.overview(catalog, facts),
+        overview=with_application(
+            content.overview(catalog, facts), catalog, worked_on=request.conninfo, application=request.application
+        ),
         path=path,
         pending=tuple(pending(path.steps, catalog, facts)),
         journal=place,
