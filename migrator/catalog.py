@@ -84,6 +84,8 @@ class Column:
     not_null: bool
     comment: str | None
     mine: bool
+    owner: str
+    may_become_owner: bool
     key: str | None
     reltuples: float
     size_bytes: int
@@ -254,6 +256,10 @@ class Observation:
     when: Callable[[Catalog], bool]
 
 
+def _nobody_else(_: Catalog) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Interest:
     """What the snapshot is about: the names that the steps know and the engine does not."""
@@ -267,6 +273,8 @@ class Interest:
     observations: Sequence[Observation] = ()
     elsewhere: Observation | None = None
     """Asked in every other database of the cluster, on connections of their own."""
+    act_as: Callable[[Catalog], str | None] = _nobody_else
+    """The role to act as, where the one that connected is a member of it without its rights; None = stay."""
     session: Mapping[str, str] = field(default_factory=dict)
     """Settings that the tool's own session needs because of what the database uses."""
 

@@ -40,6 +40,7 @@ SELECT json_build_object(
         'extension', (SELECT m.extname FROM members m WHERE m.classid = 'pg_type'::regclass AND m.objid = t.oid),
         'typmod', a.atttypmod, 'storage', a.attstorage, 'not_null', a.attnotnull,
         'comment', col_description(c.oid, a.attnum), 'mine', pg_has_role(c.relowner, 'USAGE'),
+        'owner', pg_get_userbyid(c.relowner), 'may_become_owner', pg_has_role(c.relowner, 'MEMBER'),
         'key', (SELECT ka.attname FROM pg_index i JOIN pg_attribute ka ON ka.attrelid = i.indrelid AND ka.attnum = i.indkey[0]
                 WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1),
         'reltuples', c.reltuples, 'size_bytes', pg_table_size(c.oid)) ORDER BY n.nspname, c.relname, a.attnum)

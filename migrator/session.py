@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.sql import SQL, Composed, Literal
+from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.catalog import Catalog, Interest, read_catalog
 from migrator.connection.failure import explain, pooler
@@ -125,7 +125,7 @@ class Session:
             ConnectionLost: the server went away.
         """
         try:
-            catalog = read_catalog(self.connection, self._interest)
+            catalog = self._read_as_owner()
             question = self._interest.elsewhere
             if question is None or not question.when(catalog):
                 return catalog
@@ -133,6 +133,14 @@ class Session:
             return replace(catalog, elsewhere=look_elsewhere(self.connection, self._conninfo, sql, APPLICATION_NAME))
         except psycopg.OperationalError as error:
             raise ConnectionLost from error
+
+    def _read_as_owner(self) -> Catalog:
+        catalog = read_catalog(self.connection, self._interest)
+        owner = self._interest.act_as(catalog)
+        if owner is None or owner == catalog.role.name:
+            return catalog
+        self.connection.execute(SQL("SET ROLE {}").format(Identifier(owner)))
+        return read_catalog(self.connection, self._interest)
 
     def hold_tool_lock(self) -> None:
         """Take the lock that keeps a second copy away; a killed copy's session lets go of it within seconds.

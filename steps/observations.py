@@ -20,7 +20,7 @@ from steps.names import (
     VCHORD_LOADED,
     Embeddings,
 )
-from steps.state import column_of, indexes_on, is_loaded
+from steps.state import column_of, indexes_on, is_loaded, owner_to_become
 
 LIBRARY_OF = {PGVECTORS: PGVECTORS, "vchordrq": VCHORD, "vchordg": VCHORD}
 """Access methods whose library has to be preloaded before a query on an indexed table can be planned."""
@@ -94,6 +94,7 @@ INTEREST = Interest(
         *(_lengths(table) for table in TABLES),
     ),
     elsewhere=other_databases.OBSERVATION,
+    act_as=owner_to_become,
     # pgvecto.rs can be told to take pgvector's index syntax for its own; our statements mean what they say
     session={"vectors.pgvector_compatibility": "off"},
 )

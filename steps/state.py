@@ -44,6 +44,13 @@ def indexes_on(catalog: Catalog, column: Column) -> tuple[Index, ...]:
     )
 
 
+def owner_to_become(catalog: Catalog) -> str | None:
+    """Return the owner of Immich's tables where our role is a member of it but has not its rights by itself."""
+    columns = [column for table in TABLES if (column := column_of(catalog, table)) is not None]
+    owners = {column.owner for column in columns if not column.mine and column.may_become_owner}
+    return owners.pop() if len(owners) == 1 else None
+
+
 def other_columns(catalog: Catalog, included: Sequence[Embeddings]) -> list[Column]:
     """Return the columns of pgvecto.rs's types outside Immich's tables that nobody asked to convert."""
     own = [column_of(catalog, embeddings) for embeddings in (*TABLES, *included)]
