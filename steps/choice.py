@@ -7,7 +7,9 @@ from typing import Literal
 from migrator.catalog import Catalog
 from migrator.content import Path
 from migrator.errors import NotImmich, WrongSource
-from steps.names import COLUMN, LEFTOVER_CONSTRAINT, PGVECTORS, TABLES
+from steps.environment import Environment, is_in
+from steps.images import BESIDE
+from steps.names import COLUMN, LEFTOVER_CONSTRAINT, PGVECTORS, TABLES, VCHORD
 from steps.options import Options
 from steps.paths import (
     AUTOMATIC_GROUPS,
@@ -18,13 +20,9 @@ from steps.paths import (
     pgvector,
 )
 from steps.state import column_of, index_of, is_converted, is_loaded, needs_pgvectors
-from steps.versions import at_most
 
 Source = Literal["pgvecto.rs", "pgvector"]
 AUTOMATIC, MANUAL, FROM_PGVECTOR = "automatic", "manual", "pgvector"
-
-FIRST_MAJOR_WITHOUT_OLD_PGVECTORS = 17
-"""From this PostgreSQL major on no image carries pgvecto.rs 0.2.x beside VectorChord."""
 
 
 def choose(catalog: Catalog, source: Source, options: Options, begun: str | None) -> Path:
@@ -50,7 +48,7 @@ def choose(catalog: Catalog, source: Source, options: Options, begun: str | None
         return _from_pgvectors(options.path, "it was asked for", options)
     if begun in (AUTOMATIC, MANUAL):
         return _from_pgvectors(begun, "the run that goes on is on it", options)
-    return _from_pgvectors(*_fitting(catalog), options)
+    return _from_pgvectors(*_fitting(catalog, options), options)
 
 
 def _from_pgvectors(key: str, why: str, options: Options) -> Path:
@@ -60,18 +58,27 @@ def _from_pgvectors(key: str, why: str, options: Options) -> Path:
     return Path(AUTOMATIC, name, why, automatic(options), AUTOMATIC_GROUPS)
 
 
-def _fitting(catalog: Catalog) -> tuple[str, str]:
+def _fitting(catalog: Catalog, options: Options) -> tuple[str, str]:
     old = catalog.extensions[PGVECTORS]
-    major = catalog.server.version_num // 10000
     if not needs_pgvectors(catalog):
         if old.offered is None and not all(is_converted(catalog, table) for table in TABLES):
             return MANUAL, "the embeddings wait as real[], and pgvecto.rs is gone"
         return AUTOMATIC, "nothing needs pgvecto.rs's library any more"
-    if major >= FIRST_MAJOR_WITHOUT_OLD_PGVECTORS and at_most(old.version, "0.2.999"):
-        return MANUAL, f"no image for PostgreSQL {major} carries pgvecto.rs {old.version} beside VectorChord"
+    if catalog.extensions[VCHORD].offered is None and (why := _cannot_stand_together(catalog, options)):
+        return MANUAL, why
     if is_loaded(catalog, PGVECTORS):
         return AUTOMATIC, "pgvecto.rs loads here and nothing forbids installing VectorChord beside it"
     return AUTOMATIC, "pgvecto.rs is still needed to read the columns"
+
+
+def _cannot_stand_together(catalog: Catalog, options: Options) -> str | None:
+    """Return why the two libraries cannot be installed beside each other here; packages always can."""
+    major, old = catalog.server.version_num // 10000, catalog.extensions[PGVECTORS].version
+    if is_in(catalog, Environment.CLOUDNATIVEPG, options.environment):
+        return "no image for CloudNativePG carries both libraries"
+    if is_in(catalog, Environment.DOCKER, options.environment) and old not in BESIDE.get(major, ()):
+        return f"no image for PostgreSQL {major} carries pgvecto.rs {old} beside VectorChord"
+    return None
 
 
 def _refuse_pgvector(catalog: Catalog) -> None:
