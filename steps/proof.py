@@ -81,10 +81,15 @@ def measure_bytes(column: Column) -> Composed:
 
 
 def measure_values(column: Column, *, with_reader: bool) -> Composed:
-    """Return the query for row count and hash over the elements."""
+    """Return the query for row count and hash over the elements.
+
+    The key is the seed of the row's hash: as a field of one record with the elements it would only be added to them,
+    and a sum does not notice which row an addend belongs to.
+    """
     return SQL(
         "SELECT 'values' AS kind, count(*) AS rows, "
-        "coalesce(sum(hash_record_extended(row({key}, {value}), 0)::numeric), 0)::text AS hash FROM {table}"
+        "coalesce(sum(hash_array_extended({value}, hash_record_extended(row({key}), 0))::numeric), 0)::text AS hash "
+        "FROM {table}"
     ).format(value=value_of(column, with_reader=with_reader), **names_of(column))
 
 

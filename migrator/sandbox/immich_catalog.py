@@ -25,10 +25,11 @@ def content_hash(connection: psycopg.Connection, table: Table) -> ContentHash:
     """Return rows and value hash of one of Immich's two tables of embeddings. It writes nothing.
 
     Both zeros count as equal. The cast of the column's type has to work, so pgvecto.rs must be loaded while
-    the column is of its type.
+    the column is of its type. The key is the hash's seed, so that exchanged embeddings are noticed.
     """
     statement = sql.SQL(
-        "SELECT count(*), sum(hash_record_extended(row({}, embedding::real[]), 0)::numeric) FROM {}"
+        "SELECT count(*), sum(hash_array_extended(embedding::real[], hash_record_extended(row({}), 0))::numeric)"
+        " FROM {}"
     ).format(sql.Identifier(_KEYS[table]), sql.Identifier("public", table))
     row = connection.execute(statement).fetchone()
     if row is None:

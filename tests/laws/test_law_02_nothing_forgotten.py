@@ -1,0 +1,105 @@
+"""Law 2: what a step destroys is on disk in the journal before the transaction that destroys it commits."""
+
+from __future__ import annotations
+
+import sqlite3
+from itertools import count
+from pathlib import Path
+
+import pytest
+from workshop import CONVERSION, Workshop, steps_of
+from workshops import MakeWorkshop
+
+from migrator.errors import JournalWriteFailed
+from migrator.events import Event, StatementStarted
+from migrator.journal import Journal
+
+DESTROYS = {
+    "create-extension-vchord/create-extension": {"extensions.before", "database.settings.before"},
+    "convert-smart-search/drop-index-clip_index": {"indexes.smart_search", "dimension.smart_search"},
+    "convert-smart-search/rewrite": {"column.smart_search", "dimension.smart_search", "proof.smart_search"},
+    "convert-face-search/drop-index-face_index": {"indexes.face_search", "dimension.face_search"},
+    "convert-face-search/rewrite": {"column.face_search", "dimension.face_search", "proof.face_search"},
+}
+"""What has to be known, by another process, at the moment in which a statement is sent."""
+
+
+def forgotten(workshop: Workshop, *keys: str) -> dict[str, set[str]]:
+    """Run states, and return by statement what was not in the journal when it was sent."""
+    missing: dict[str, set[str]] = {}
+
+    def look(event: Event) -> None:
+        if isinstance(event, StatementStarted):
+            name = f"{event.step}/{event.statement}"
+            missing[name] = DESTROYS.get(name, set()) - set(workshop.facts())
+
+    workshop.on_event = look
+    assert workshop.run(steps_of(*keys)).kind == "done"
+    assert missing.keys() >= {name for name in DESTROYS if name.split("/")[0] in keys}
+    return {name: facts for name, facts in missing.items() if facts}
+
+
+def test_everything_is_on_disk_before_it_is_destroyed(make_workshop: MakeWorkshop) -> None:
+    """Dimension, index definition, column and settings can be read by another process before they are gone."""
+    assert forgotten(make_workshop(), *CONVERSION) == {}
+
+
+def test_a_path_that_records_nothing_is_noticed(make_workshop: MakeWorkshop) -> None:
+    """The test above would fail without the state that records."""
+    workshop = make_workshop()
+    workshop.run(steps_of("create-extension-vchord"))
+    assert forgotten(workshop, "convert-smart-search", "convert-face-search").keys() == {
+        name for name in DESTROYS if name.startswith("convert")
+    }
+
+
+def test_the_dimension_travels_in_the_database(make_workshop: MakeWorkshop) -> None:
+    """The comment on the column is committed together with the conversion, and with it only."""
+    workshop = make_workshop(dimension=768)
+    workshop.run(steps_of("create-extension-vchord", "record-embeddings"))
+    comments = {c.table: c.comment for c in workshop.catalog().columns}
+    assert comments == {"smart_search": None, "face_search": None}
+    workshop.run(steps_of("record-embeddings", "convert-smart-search"))
+    comments = {c.table: c.comment for c in workshop.catalog().columns}
+    assert comments == {"smart_search": "[vectorchord-migrator: dimension 768]", "face_search": None}
+
+
+def test_nothing_is_committed_while_the_journal_cannot_be_written(
+    make_workshop: MakeWorkshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal that is full in the middle of the transaction rolls the transaction back."""
+    workshop = make_workshop()
+    workshop.run(steps_of("create-extension-vchord", "record-embeddings"))
+    before = workshop.state()
+    opened: list[Journal] = []
+    create = Journal.create_or_open
+
+    def create_and_keep(path: Path) -> Journal:
+        opened.append(create(path))
+        return opened[-1]
+
+    monkeypatch.setattr(Journal, "create_or_open", create_and_keep)
+
+    def fill_the_disk(event: Event) -> None:
+        if isinstance(event, StatementStarted) and event.statement == "rewrite":
+            _fill(opened[-1])
+
+    workshop.on_event = fill_the_disk
+    with pytest.raises(JournalWriteFailed, match="nothing further was changed"):
+        workshop.run(steps_of("record-embeddings", "convert-smart-search"))
+    assert workshop.state() == before
+
+
+def _fill(journal: Journal) -> None:
+    """Leave no room in a journal: SQLite refuses to grow it, as it does on a full disk."""
+    connection = journal._db.conn  # noqa: SLF001 - only SQLite's own limit fills one file and no other
+    connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        _write_for_ever(connection)
+
+
+def _write_for_ever(connection: sqlite3.Connection) -> None:
+    for number in count():
+        row = [f"filler {number}", '"x"', "none", "now"]
+        connection.execute("INSERT INTO facts (name, value, step, recorded_at) VALUES (?, ?, ?, ?)", row)
+        connection.commit()
