@@ -1,11 +1,14 @@
 """Reads the pages as the tests need them: headings, tables, blocks of SQL."""
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from migrator.step import Statement
+from migrator.cli.render.text import ACTORS
+from migrator.step import Statement, Step
+from steps.known_errors import KnownError
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -61,6 +64,36 @@ def sql_of(statements: Sequence[Statement]) -> list[str]:
                 lines.append(of_first_table(" ".join(statement.sql.as_string(None).split())))
         shown += lines if alone else ["BEGIN", *lines, "COMMIT"]
     return shown
+
+
+def script_of(statements: Sequence[Statement]) -> str:
+    """Return a plan as a block of SQL for a page: what `sql_of` says, folded, with what each statement is for."""
+    lines: list[str] = []
+    seen: set[str] = set()
+    for alone, group in groupby(statements, key=lambda statement: statement.alone):
+        lines += [] if alone else ["BEGIN;"]
+        for statement in group:
+            key, sql = of_first_table(statement.key), of_first_table(statement.sql.as_string(None)) + ";"
+            if key not in seen:
+                seen.add(key)
+                lines += [f"-- {key}: {statement.why}", *([sql] if "\n" in sql else _folded(sql))]
+        lines += [] if alone else ["COMMIT;"]
+    return "\n".join(["```sql", *lines, "```"])
+
+
+def _folded(sql: str) -> list[str]:
+    return textwrap.wrap(sql, 112, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def row_of_step(step: Step) -> list[str]:
+    """Return the cells that a page has for a step in the list of its path."""
+    return [str(step.documentation.number), f"`{step.key}`", step.title, ACTORS[step.actor]]
+
+
+def row_of_error(known: KnownError) -> list[str]:
+    """Return the cells that the page of errors has for one that is recognised."""
+    said = f"`{known.text}` ({known.sqlstate})" if known.text else f"any ({known.sqlstate})"
+    return [said, known.cause, "; ".join(known.fix)]
 
 
 def of_first_table(text: str) -> str:

@@ -2,64 +2,62 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import get_args
 
 import click
 import pages
 import pytest
+from plans import BY_IMMICH, BY_TOOL, NEW_SERVER, OLD_SERVER, PATHS, STEPS, plans_on
 from servers import MakeServer
 
 from migrator import errors
 from migrator.cli.app import COMMANDS, LazyGroup, app
 from migrator.errors import ExitCode, MigratorError
 from migrator.journal import EventKind
-from migrator.sandbox.immich import ImmichDatabase
-from migrator.session import Session
-from migrator.step import Statement, Step
-from steps.content import ImmichContent
-from steps.known_errors import TABLE, KnownError
-from steps.options import Options
-from steps.paths import automatic
+from migrator.step import Actor, Statement
+from steps.known_errors import TABLE
 
-BOTH_WAYS = (*automatic(Options()), *automatic(Options(reindex_by="immich")))
-STEPS: Mapping[str, Step] = {step.key: step for step in BOTH_WAYS}
+SECTIONS = {keys: section for name in PATHS for keys, section in pages.sections_of_steps(pages.page(name)).items()}
 
 
 @pytest.fixture
 def plans(make_server: MakeServer) -> Mapping[str, Sequence[Statement]]:
-    """Return what each step would run, for the database that the page describes."""
-    server = make_server(install={"vectors": "0.2.0", "vchord": "0.3.0"}, preload="vectors.so")
-    ImmichDatabase(rows=50).build(server.conninfo())
-    session = Session(server.conninfo("immich", "immich"), ImmichContent("pgvecto.rs").interest, read_only=True)
-    session.open()
-    try:
-        catalog = session.catalog()
-    finally:
-        session.close()
-    return {key: step.plan(catalog, {}) for key, step in STEPS.items()}
+    """Return what each step would run, for databases as the pages describe them."""
+    old = make_server(install=OLD_SERVER, preload="vchord.so, vectors.so")
+    return plans_on(old, make_server(install=NEW_SERVER, preload="vchord.so"))
 
 
 def test_every_step_has_its_section_and_every_section_its_step() -> None:
-    """The page and the paths name the same steps, with the same titles, in the order of the documented numbers."""
-    sections = pages.sections_of_steps(pages.page("automatic-path.md"))
-    documented = [key for keys in sections for key in keys]
-    assert sorted(documented) == sorted(STEPS)
-    for keys, (title, _) in sections.items():
-        assert title == ", ".join(STEPS[key].title for key in keys)
-    numbers = [STEPS[key].documentation.number for key in documented]
-    assert numbers == sorted(numbers)
+    """The pages and the paths name the same steps, each in one section, with the same titles."""
+    documented = [key for name in PATHS for keys in pages.sections_of_steps(pages.page(name)) for key in keys]
+    assert sorted(documented) == sorted({step.key for step in STEPS})
+    for keys, (title, _) in SECTIONS.items():
+        titles = [{step.title for step in STEPS if step.key == key} for key in keys]
+        assert title in {", ".join(words) for words in product(*titles)}
 
 
 def test_every_section_says_who_does_it_and_when_it_is_done() -> None:
     """Nobody has to guess whose turn it is, or what the server has to show."""
-    for keys, (_, body) in pages.sections_of_steps(pages.page("automatic-path.md")).items():
+    for keys, (_, body) in SECTIONS.items():
         assert "- Who: " in body, keys
         assert "Done " in body, keys
 
 
-def test_the_page_shows_the_statements_that_run(plans: Mapping[str, Sequence[Statement]]) -> None:
+@pytest.mark.parametrize("name", PATHS)
+def test_every_path_lists_its_states_in_order(name: str) -> None:
+    """The tables of a page are its path: number, key, title and who does it, also where Immich does the work."""
+    by_tool, by_immich = PATHS[name](BY_TOOL), PATHS[name](BY_IMMICH)
+    number = next(step.documentation.number for step in by_immich if step.actor is Actor.IMMICH)
+    listed = list(pages.rows(pages.section(pages.page(name), "The states")))[2:]
+    assert listed == [pages.row_of_step(step) for step in by_tool]
+    listed = list(pages.rows(pages.section(pages.page(name), f"Step {number} with `--reindex-by immich`")))[2:]
+    assert listed == [pages.row_of_step(step) for step in by_immich if step.documentation.number == number]
+
+
+def test_the_pages_show_the_statements_that_run(plans: Mapping[str, Sequence[Statement]]) -> None:
     """The SQL of each section is what the step plans on a database as the page describes it, locks included."""
-    for keys, (_, body) in pages.sections_of_steps(pages.page("automatic-path.md")).items():
+    for keys, (_, body) in SECTIONS.items():
         for key in keys:
             assert pages.sql_in(body) == pages.sql_of(plans[key]), key
             for statement in plans[key]:
@@ -71,7 +69,7 @@ def _options(command: click.Command) -> set[str]:
     return {option for param in command.get_params(context) for option in [*param.opts, *param.secondary_opts]}
 
 
-@pytest.mark.parametrize("name", ["--from pgvecto.rs", *COMMANDS])
+@pytest.mark.parametrize("name", ["--from", *COMMANDS])
 def test_every_option_has_its_row_and_every_row_its_option(name: str) -> None:
     """The page of commands has the options that the program has, no more and no fewer."""
     assert isinstance(app, LazyGroup)
@@ -89,15 +87,10 @@ def test_every_exit_code_is_explained() -> None:
         assert listed == {int(code) for code in ExitCode}
 
 
-def _row(known: KnownError) -> list[str]:
-    said = f"`{known.text}` ({known.sqlstate})" if known.text else f"any ({known.sqlstate})"
-    return [said, known.cause, "; ".join(known.fix)]
-
-
 def test_every_known_error_has_its_row() -> None:
     """The table of errors is the one that the program looks errors up in."""
     listed = list(pages.rows(pages.section(pages.page("errors.md"), "What PostgreSQL says")))
-    assert listed[2:] == [_row(known) for known in TABLE]
+    assert listed[2:] == [pages.row_of_error(known) for known in TABLE]
 
 
 def _refusals() -> dict[str, type[MigratorError]]:
