@@ -128,8 +128,11 @@ def model_blockers(catalog: Catalog, facts: Facts, options: Options) -> tuple[Bl
     )
 
 
-def model_warnings(catalog: Catalog, options: Options) -> list[str]:
-    """Return a sentence about a model that nobody here knows, or settings that nobody here can see."""
+def model_warnings(catalog: Catalog, facts: Facts, options: Options) -> list[str]:
+    """Return a sentence about a model that does not fit, that nobody here knows, or whose settings nobody sees."""
+    wrong = model_blockers(catalog, facts, options)
+    if wrong:
+        return [f"{blocker.found}: as it is, Immich would empty smart_search at its next start" for blocker in wrong]
     if options.clip_model is None and options.settings_in_file:
         return ["Immich has its settings from a file, so its CLIP model was not checked; name it: --clip-model NAME"]
     model = configured(catalog, options)

@@ -73,7 +73,7 @@ class ImmichContent:
             warnings=(
                 *begun_by_others(catalog),
                 *(_other(column) for column in other_columns(catalog, self.options.include)),
-                *model_warnings(catalog, self.options),
+                *model_warnings(catalog, facts, self.options),
                 *other_databases.warnings(catalog, self.options),
                 *warnings,
             ),
