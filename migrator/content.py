@@ -10,7 +10,7 @@ import psycopg
 
 from migrator.catalog import Catalog, Interest
 from migrator.execute import Diagnosis
-from migrator.step import Blocker, Facts, Step
+from migrator.step import Blocker, Facts, Statement, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +124,35 @@ class Examinable(Content, Protocol):
 
     def examine(self, catalog: Catalog, facts: Facts, path: Path) -> list[Finding]:
         """Return everything that stands in the way of the path, and what is well, group by group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing that a prepared database has; no statements = it is there. `inside` = run in that very database."""
+
+    title: str
+    statements: tuple[Statement, ...] = ()
+    inside: bool = True
+
+    @property
+    def done(self) -> bool:
+        """Tell whether nothing is left to do for it."""
+        return not self.statements
+
+
+class Preparation(Protocol):
+    """The knowledge of how a fresh database is prepared; the engine has none."""
+
+    @property
+    def name(self) -> str:
+        """The database to prepare."""
+
+    @property
+    def interest(self) -> Interest:
+        """What the snapshot has to contain."""
+
+    def parts(self, catalog: Catalog) -> Sequence[Part]:
+        """Return every part in order, judged from the database itself or, while it is missing, from another one."""
+
+    def blockers(self, catalog: Catalog) -> Sequence[Blocker]:
+        """Return everything that stands in the way, apart from missing rights."""

@@ -177,7 +177,7 @@ def update(options: Options) -> tuple[Step, ...]:
     step, added = _section("Updating VectorChord")
     return (
         NewLibraryInstalled(options).carries_out(step(1)),
-        RestartForUpdate().carries_out(added(2)),
+        RestartForUpdate(options).carries_out(added(2)),
         KeepImmichOutOfUpdate().carries_out(added(3)),
         UpdateExtensions(options).carries_out(step(4)),
         RebuildIndexes().carries_out(added(5)),

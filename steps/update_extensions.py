@@ -45,7 +45,7 @@ class UpdateExtensions(Step):
                     what="pgvector",
                     found='PostgreSQL offers no extension "vector"' if not base.offered else f"pgvector {base.offered}",
                     wanted=f"pgvector {written(ranges)}",
-                    fix=install_pgvector(catalog),
+                    fix=install_pgvector(catalog, self._options.environment),
                     kind="operator",
                 )
             )

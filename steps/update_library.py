@@ -49,7 +49,7 @@ class NewLibraryInstalled(Step):
                     what=self.title,
                     found=f'VectorChord {extension.version} is in the catalog, PostgreSQL offers no extension "vchord"',
                     wanted=f"VectorChord {extension.version} or newer, {written(row.vchord)}",
-                    fix=install_vectorchord(catalog, row),
+                    fix=install_vectorchord(catalog, row, self._options.environment),
                     kind="operator",
                 ),
             )
@@ -78,7 +78,7 @@ class NewLibraryInstalled(Step):
             )
         if not _is_preloaded(catalog):
             wanted = preload.merged(catalog, (VCHORD,))
-            found.append(preload.edit_by_hand(catalog, wanted, "preload vchord.so"))
+            found.append(preload.edit_by_hand(catalog, wanted, "preload vchord.so", self._options.environment))
         return tuple(found)
 
 

@@ -14,6 +14,7 @@ from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
 from steps.instructions import restart
 from steps.names import VCHORD
+from steps.options import Options
 from steps.state import is_loaded
 from steps.update_observations import library_is_newer
 from steps.vchord_formats import looks_like
@@ -26,6 +27,9 @@ class RestartForUpdate(Step):
     title = "restart PostgreSQL"
     actor: ClassVar[Actor] = Actor.OPERATOR
     wants_restart: ClassVar[bool] = True
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when the library in use can be the one that is installed."""
@@ -49,7 +53,7 @@ class RestartForUpdate(Step):
                 what=self.title,
                 found=f"the running server has loaded {what}",
                 wanted=f"VectorChord {offered} loaded",
-                fix=restart(catalog),
+                fix=restart(catalog, self._options.environment),
                 kind="operator",
             ),
         )

@@ -63,7 +63,9 @@ def migrate(options: Mapping[str, object]) -> int:
 def content_for(options: Mapping[str, object]) -> Content:
     """Build the content of a run from the options that it was started with, whichever command that was."""
     if options.get("command") == UPDATING:
-        return UpdateContent(Options(target_immich=_text(options.get("target_immich"))))
+        return UpdateContent(
+            Options(target_immich=_text(options.get("target_immich")), environment=_environment(options))
+        )
     return content_of(options)
 
 
@@ -83,7 +85,7 @@ def content_of(options: Mapping[str, object]) -> ImmichContent:
                 Embeddings.included(*name.split(".")) for name in cast("Sequence[str]", options.get("include") or ())
             ),
             dimensions=cast("dict[str, int]", options.get("dimensions") or {}),
-            environment=Environment(str(given)) if (given := options.get("environment")) else None,
+            environment=_environment(options),
             clip_model=_text(options.get("clip_model")),
             settings_in_file=bool(immich and immich.values.get("IMMICH_CONFIG_FILE")),
             data_free_bytes=cast("int | None", options.get("data_free_bytes")),
@@ -158,6 +160,11 @@ def harmless(options: Mapping[str, object]) -> dict[str, object]:
     """Return what was given, without what may carry a password, for the journal."""
     given = {name: value for name, value in options.items() if name not in SECRET and value not in (None, False)}
     return {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+
+
+def _environment(options: Mapping[str, object]) -> Environment | None:
+    given = options.get("environment")
+    return Environment(str(given)) if given else None
 
 
 def _text(value: object) -> str | None:

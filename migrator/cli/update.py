@@ -22,6 +22,8 @@ from steps.update_content import UPDATING
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would run; the server refuses every write.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 0 nothing to do, 100 work pending.")
 @click.option("--restart-command", metavar="CMD", help="Restarts PostgreSQL when that was not done yet.")
+@click.option("--environment", type=click.Choice(["debian", "docker", "cloudnativepg", "nixos", "other"]),
+              help="Where the server runs, for the instructions; otherwise guessed.")  # fmt: skip
 @click.option("--target-immich", metavar="VERSION", help="The Immich release that will be started afterwards.")
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Where progress is kept; by default beside the journal of the migration.")  # fmt: skip

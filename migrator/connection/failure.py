@@ -58,13 +58,13 @@ MEANINGS = (
         "its pg_hba.conf does not let this role in from here: run this where Immich runs, or add a line there",
     ),
     Meaning(
-        r'password authentication failed|no password supplied|not permitted to log in|role "[^"]*" does not exist',
+        r'password authentication failed|no password supplied|not permitted to log in|role ".*" does not exist',
         WrongPassword,
         _REFUSED,
         SETTINGS,
     ),
     Meaning(
-        r'database "[^"]*" does not exist|no such database',
+        r'database ".*" does not exist|no such database',
         NoSuchDatabase,
         'there is no database "{dbname}" at {where}; nothing was changed',
         "Immich's database is usually called immich; see DB_DATABASE_NAME in its .env",
