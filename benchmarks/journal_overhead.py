@@ -113,7 +113,13 @@ def convert(conninfo: str, journal: Journal) -> float:
         begun = time.perf_counter()
         executor = Executor(session, journal, nobody, CONTENT.diagnose)
         engine = Engine(
-            STEPS, session=session, journal=journal, executor=executor, emit=nobody, confirm=lambda _step, _catalog: ()
+            STEPS,
+            session=session,
+            journal=journal,
+            executor=executor,
+            emit=nobody,
+            confirm=lambda _step, _catalog: (),
+            ask=lambda _question: False,
         )
         outcome = engine.go_on()
         seconds = time.perf_counter() - begun
