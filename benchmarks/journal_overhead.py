@@ -31,11 +31,14 @@ from steps.content import ImmichContent
 from steps.convert_table import ConvertTable
 from steps.names import TABLES
 from steps.options import Options
+from steps.paths import automatic
 from steps.record_embeddings import RecordEmbeddings
 
 TARGET_PERCENT = 10.0
 CONTENT = ImmichContent("pgvecto.rs")
-STEPS: tuple[Step, ...] = (RecordEmbeddings(Options()), *(ConvertTable(table, Options()) for table in TABLES))
+STEPS: tuple[Step, ...] = tuple(
+    step for step in automatic(Options()) if isinstance(step, RecordEmbeddings | ConvertTable)
+)
 
 
 class OnDisk(Journal):
