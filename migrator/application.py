@@ -7,13 +7,12 @@ superuser looks. Nothing is changed, and no setting of ours is in force in the c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import psycopg
 
 from migrator.catalog import Catalog
 from migrator.connection.failure import address, explain
-from migrator.content import Overview
 from migrator.errors import OtherDatabase
 from migrator.identity import Identity
 from migrator.session import connect_bare
@@ -61,26 +60,19 @@ def look_as_application(conninfo: str, tables: Sequence[str]) -> Seen:
     return Seen(Identity(system, oid, name), role, acts_as, search_path, tuple(found), tuple(owned))
 
 
-def with_application(overview: Overview, catalog: Catalog, *, worked_on: str, application: str | None) -> Overview:
-    """Add to the first screen what the application's own role will stumble over.
-
-    Raises:
-        MigratorError: as `compare_with_application`.
-    """
-    if application is None:
-        return overview
-    told = compare_with_application(catalog, worked_on=worked_on, application=application)
-    return replace(overview, warnings=(*overview.warnings, *told))
-
-
-def compare_with_application(catalog: Catalog, *, worked_on: str, application: str) -> tuple[str, ...]:
+def compare_with_application(catalog: Catalog, *, worked_on: str, application: str | None) -> tuple[str, ...]:
     """Return what the application's own role will stumble over; `worked_on` is the connection of the catalog.
+
+    Without a connection of its own the application uses that one, and there is nothing to compare.
 
     Raises:
         OtherDatabase: the two connections lead to different databases.
         CannotConnect: the application's own connection cannot be made, or the subclass that says why.
     """
-    tables = [table.name for table in catalog.tables]
+    if application is None:
+        return ()
+    known = {table.name for table in catalog.tables}
+    tables = sorted(known & {column.table for column in catalog.columns}) or sorted(known)
     seen = look_as_application(application, tables)
     here = Identity.of(catalog)
     if seen.identity != here:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import psycopg
@@ -68,6 +68,10 @@ class Overview:
     components: tuple[ComponentLine, ...]
     warnings: tuple[str, ...]
     space: Space | None = None
+
+    def with_warnings(self, told: Sequence[str]) -> Overview:
+        """Return the same with more warnings."""
+        return replace(self, warnings=(*self.warnings, *told))
 
 
 @dataclass(frozen=True, slots=True)

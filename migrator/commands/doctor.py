@@ -51,20 +51,14 @@ def doctor(
     try:
         session.open()
         catalog = session.catalog()
+        told = compare_with_application(catalog, worked_on=conninfo, application=application)
         facts, begun = known_to_journal(session, catalog, journal)
         path = content.path(catalog, begun)
-        findings = [*content.examine(catalog, facts, path), *_beside(catalog, conninfo, application)]
+        findings = [*content.examine(catalog, facts, path), *(Finding("rights", "note", text) for text in told)]
         name = content.overview(catalog, facts).application
         return Diagnoses(session.address, catalog, name, path, tuple(findings))
     finally:
         session.close()
-
-
-def _beside(catalog: Catalog, conninfo: str, application: str | None) -> list[Finding]:
-    if application is None:
-        return []
-    told = compare_with_application(catalog, worked_on=conninfo, application=application)
-    return [Finding("rights", "note", text) for text in told]
 
 
 def _without_rows(interest: Interest) -> Interest:

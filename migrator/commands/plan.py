@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from migrator.application import with_application
+from migrator.application import compare_with_application
 from migrator.catalog import Catalog
 from migrator.content import Content, Overview, Path
 from migrator.identity import Identity
@@ -61,14 +61,13 @@ def plan(conninfo: str, content: Content, journal: FilePath | None, application:
         session.open()
         catalog = session.catalog()
         refuse_standby(catalog)
+        told = compare_with_application(catalog, worked_on=conninfo, application=application)
         facts, begun = known_to_journal(session, catalog, journal)
         path = content.path(catalog, begun)
         return Plan(
             address=session.address,
             catalog=catalog,
-            overview=with_application(
-                content.overview(catalog, facts), catalog, worked_on=conninfo, application=application
-            ),
+            overview=content.overview(catalog, facts).with_warnings(told),
             path=path,
             session=tuple(statement.as_string(None) for statement in session_statements(content.interest)),
             steps=tuple(plan_steps(path.steps, catalog, facts)),

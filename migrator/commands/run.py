@@ -13,7 +13,7 @@ from typing import Protocol
 
 import psycopg
 
-from migrator.application import with_application
+from migrator.application import compare_with_application
 from migrator.catalog import Catalog
 from migrator.commands.dba import write_dba_script
 from migrator.content import Content, Ending, Overview
@@ -153,6 +153,7 @@ def _with_session(session: Session, request: Request, content: Content, person: 
 
 
 def _look(session: Session, request: Request, content: Content, catalog: Catalog) -> Situation:
+    told = compare_with_application(catalog, worked_on=request.conninfo, application=request.application)
     host, port, database, _ = session.address
     place = request.journal or journal_path(host, port, database)
     facts: Facts = {}
@@ -174,9 +175,7 @@ def _look(session: Session, request: Request, content: Content, catalog: Catalog
         address=session.address,
         catalog=catalog,
         facts=facts,
-        overview=with_application(
-            content.overview(catalog, facts), catalog, worked_on=request.conninfo, application=request.application
-        ),
+        overview=content.overview(catalog, facts).with_warnings(told),
         path=path,
         pending=tuple(pending(path.steps, catalog, facts)),
         journal=place,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from migrator.catalog import Catalog
 from migrator.content import Content
-from migrator.errors import CannotConnect, ConnectionLost, NotImmich, WrongSource
+from migrator.errors import CannotConnect, ConnectionLost, NotImmich, Pooler, WrongSource
 from migrator.identity import Identity
 from migrator.journal import EventRecord, Journal, RunRecord
 from migrator.session import Session
@@ -95,7 +95,7 @@ def status(conninfo: str, content_for: Callable[[Mapping[str, Json]], Content], 
             )
             for step, is_done in zip(path, done, strict=True)
         )
-    except (CannotConnect, ConnectionLost, NotImmich, WrongSource) as trouble:
+    except (CannotConnect, ConnectionLost, NotImmich, Pooler, WrongSource) as trouble:
         error = str(trouble)
     finally:
         session.close()
