@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
@@ -14,6 +14,8 @@ from migrator.connection.env_file import read_env_file, substitute
 from migrator.connection.tls import NO_ROOT
 from migrator.errors import BadConnectionSettings, ExitCode
 
+calmly = settings(deadline=None)
+"""A busy machine is no failure."""
 SECRET = "kanarienvogel"  # noqa: S105 - of no server
 URL = f"postgresql://immich:{SECRET}@db.lan:5433/photos"
 OF_URL = {"user": "immich", "password": SECRET, "host": "db.lan", "port": "5433", "dbname": "photos"}
@@ -215,6 +217,7 @@ def test_an_env_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 VALUE = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=30)
 
 
+@calmly
 @given(VALUE)
 def test_any_password_survives_in_single_quotes(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
     """Nothing is substituted there: dollars, hashes, quotes, backslashes and newlines are themselves."""
@@ -224,6 +227,7 @@ def test_any_password_survives_in_single_quotes(tmp_path_factory: pytest.TempPat
     assert read_env_file(file, {"a": "b"}) == ({"DB_HOSTNAME": "db", "DB_PASSWORD": value}, ())
 
 
+@calmly
 @given(VALUE.filter(lambda value: "$" not in value))
 def test_without_a_dollar_every_line_is_read_as_by_python_dotenv(
     tmp_path_factory: pytest.TempPathFactory, value: str
@@ -235,6 +239,7 @@ def test_without_a_dollar_every_line_is_read_as_by_python_dotenv(
     assert read_env_file(file, {})[0] == known
 
 
+@calmly
 @given(st.text("$\\{}:-+?_aB1 ", max_size=20))
 def test_a_doubled_dollar_is_always_a_dollar(text: str) -> None:
     """Whatever follows it, and whatever is set."""

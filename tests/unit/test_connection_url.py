@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 import pytest
-from hypothesis import event, given, reject
+from hypothesis import event, given, reject, settings
 from hypothesis import strategies as st
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -14,6 +14,8 @@ from migrator.connection.tls import NO_ROOT
 from migrator.connection.url import parse
 from migrator.errors import BadConnectionSettings, ExitCode
 
+calmly = settings(deadline=None)
+"""A busy machine is no failure."""
 SECRET = "kanarienvogel"  # noqa: S105 - of no server
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
 HOST = st.one_of(
@@ -52,6 +54,7 @@ def written_host(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("/") else encoded(host)
 
 
+@calmly
 @given(TEXT, TEXT, HOST, PORT, TEXT)
 def test_a_url_survives(user: str, password: str, host: str, port: str, database: str) -> None:
     """Whatever a role, a password, a host, a folder or a database is called, it is read back as it was written."""
@@ -61,6 +64,7 @@ def test_a_url_survives(user: str, password: str, host: str, port: str, database
     assert conninfo_to_dict(make_conninfo("", **read(url))) == wanted
 
 
+@calmly
 @given(TEXT, TEXT, HOST, PORT, TEXT)
 def test_a_url_is_read_as_libpq_reads_it(user: str, password: str, host: str, port: str, database: str) -> None:
     """Names that come as options count as those in their places do, for libpq and for us."""
@@ -69,6 +73,7 @@ def test_a_url_is_read_as_libpq_reads_it(user: str, password: str, host: str, po
     assert read(url) == conninfo_to_dict(url)
 
 
+@calmly
 @given(URL)
 def test_a_url_with_anything_left_out_is_read_as_libpq_reads_it(url: str) -> None:
     """What libpq takes means the same here, whichever parts are there."""
@@ -84,6 +89,7 @@ def _meant(parameters: Mapping[str, object]) -> dict[str, str]:
     return {key: str(value) for key, value in parameters.items() if str(value or "").strip(",")}
 
 
+@calmly
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused_in_our_words(text: str) -> None:
     """Nothing that is typed ends in another error than the one that says how to write it."""
