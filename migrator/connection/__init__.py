@@ -12,7 +12,7 @@ from migrator.connection.immich import ImmichSettings
 from migrator.connection.place import Place, where
 from migrator.connection.url import Parsed, parse
 
-__all__ = ["Connections", "Given", "ImmichSettings", "connections", "resolve", "where"]
+__all__ = ["Connections", "Given", "ImmichSettings", "connections", "where"]
 
 DATABASE = "immich"
 """The usual name of Immich's database, where nothing says another."""
@@ -79,8 +79,3 @@ def _conninfo(parsed: Parsed, environment: Mapping[str, str]) -> str:
     if "service" not in parameters and not environment.get("PGSERVICE") and not environment.get("PGDATABASE"):
         parameters.setdefault("dbname", DATABASE)
     return make_conninfo("", **parameters)
-
-
-def resolve(database: str | None, environment: Mapping[str, str]) -> str:
-    """Return what --database or else the environment says, where no other option is offered."""
-    return connections(Given(database), environment).conninfo
