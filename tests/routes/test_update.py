@@ -269,6 +269,11 @@ def test_an_older_library_is_refused(make_update: MakeUpdate) -> None:
     said = update.run()
     assert (said.returncode, update.dump()) == (BLOCKED, before)
     assert "this database has VectorChord 0.5.3 activated, PostgreSQL offers only 0.4.3" in unfolded(said.stderr)
+    database = ["--database", update.tool.database]
+    assert update.tool.call("update", "--yes", "--no-input", *database).returncode == BLOCKED
+    status = update.tool.call("status", "--no-color", *database).stdout
+    assert "Step 1 of 7  new-library-installed  waiting since" in status, "the status finds the update's own journal"
+    assert status.endswith("Next: migrate update\n")
 
 
 def test_a_release_that_immich_refuses_is_refused(make_update: MakeUpdate) -> None:
