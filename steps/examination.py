@@ -15,7 +15,7 @@ from migrator.locks import describe, holder_of
 from migrator.privileges import holds
 from migrator.settings import PRELOAD
 from migrator.step import Blocker, Facts, Step
-from steps import preload, worker
+from steps import other_databases, preload, worker
 from steps.choice import begun_by_others
 from steps.immich_releases import upgrade_blockers
 from steps.names import IMMICH_STARTUP_LOCK, PGVECTORS, TABLES, VCHORD
@@ -116,6 +116,9 @@ def _server(case: _Case) -> Iterator[Finding]:
 
 def _library(case: _Case) -> Iterator[Finding]:
     old = case.catalog.extensions[PGVECTORS]
+    if case.path.key != "pgvector":
+        # the library goes at the end of the path, for all databases of the server
+        yield from (_from_blocker("library", b) for b in other_databases.blockers(case.catalog, case.options))
     if old.version is None and not needs_pgvectors(case.catalog):
         yield Finding("library", "ok", "nothing uses pgvecto.rs")
         return

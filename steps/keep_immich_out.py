@@ -16,7 +16,7 @@ from migrator.step import Blocker, Facts, Statement, Step
 from steps.instructions import stop_immich
 from steps.names import IMMICH_STARTUP_LOCK
 from steps.options import Options
-from steps.state import everything_in_vectorchord
+from steps.state import Finished, everything_in_vectorchord
 
 
 class KeepImmichOut(Step):
@@ -26,12 +26,12 @@ class KeepImmichOut(Step):
     title = "keep Immich out (lock 200)"
     lasting = False  # a lock ends with its session
 
-    def __init__(self, options: Options | None = None) -> None:
-        self._options = options or Options()
+    def __init__(self, options: Options | None = None, finished: Finished = everything_in_vectorchord) -> None:
+        self._options, self._finished = options or Options(), finished
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
-        """Read-only. True while this session holds the lock, or when the tables are finished."""
-        return is_mine(catalog, IMMICH_STARTUP_LOCK) or everything_in_vectorchord(catalog, facts)
+        """Read-only. True while this session holds the lock, or when nothing is left to protect."""
+        return is_mine(catalog, IMMICH_STARTUP_LOCK) or self._finished(catalog, facts)
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. Somebody else holding the lock is an Immich that is starting."""

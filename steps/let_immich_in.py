@@ -1,7 +1,7 @@
 """Lets go of Immich's start-up lock, as soon as its tables are as it wants them.
 
-Precondition: both tables converted, indexed and analyzed. Done when this session does not hold the
-lock any more.
+Precondition: nothing is left to protect: by default both tables converted, indexed and analyzed; only converted where
+Immich itself is to build the indexes. Done when this session does not hold the lock any more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from migrator.catalog import Catalog
 from migrator.locks import is_mine
 from migrator.step import Facts, Statement, Step
 from steps.names import IMMICH_STARTUP_LOCK
-from steps.state import everything_in_vectorchord
+from steps.state import Finished, everything_in_vectorchord
 
 
 class LetImmichIn(Step):
@@ -24,9 +24,12 @@ class LetImmichIn(Step):
     title = "let Immich in again"
     lasting = False  # the lock may be taken again for what is left to do
 
+    def __init__(self, finished: Finished = everything_in_vectorchord) -> None:
+        self._finished = finished
+
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when the tables are finished and this session does not hold the lock."""
-        return not is_mine(catalog, IMMICH_STARTUP_LOCK) and everything_in_vectorchord(catalog, facts)
+        return not is_mine(catalog, IMMICH_STARTUP_LOCK) and self._finished(catalog, facts)
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. Release the lock."""

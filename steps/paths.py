@@ -36,14 +36,16 @@ from steps.restart_for_vectorchord import RestartForVectorchord
 from steps.restart_without_pgvectors import RestartWithoutPgvectors
 from steps.restore_indexes import RestoreIndexes
 from steps.restore_table import RestoreTable
+from steps.state import both_converted, everything_in_vectorchord
 from steps.uninstall_pgvectors import UninstallPgvectors
 from steps.unset_vector_extension import UnsetVectorExtension
 from steps.update_extensions import UpdateExtensions
-from steps.update_fence import KeepImmichOutOfUpdate, LetImmichInAfterUpdate
+from steps.update_fence import KeepImmichOutOfUpdate
 from steps.update_indexes import RebuildIndexes
 from steps.update_library import NewLibraryInstalled
 from steps.update_restart import RestartForUpdate
 from steps.update_search import SearchEveryIndex
+from steps.update_state import is_finished
 
 
 def _section(name: str) -> tuple[Callable[[int], Documentation], Callable[[int], Documentation]]:
@@ -92,10 +94,12 @@ def automatic(options: Options) -> tuple[Step, ...]:
 def manual(options: Options) -> tuple[Step, ...]:
     """Return the path for libraries that cannot be installed together: the embeddings wait as real[] in between."""
     step, added = _section("Migrating from pgvecto.rs: manual migration")
+    # an Immich that is to build the indexes itself is let in as soon as it can no longer mistake the columns
+    finished = both_converted if options.reindex_by == "immich" else everything_in_vectorchord
     return (
         PgvectorsInstalled(options).carries_out(step(1)),
         NoteDimension().carries_out(step(1)),
-        KeepImmichOut(options).carries_out(added(2)),
+        KeepImmichOut(options, finished).carries_out(added(2)),
         RecordEmbeddings(options).carries_out(added(2)),
         DetachTable(SMART_SEARCH, options).carries_out(step(2)),
         DetachTable(FACE_SEARCH, options).carries_out(step(2)),
@@ -113,7 +117,7 @@ def manual(options: Options) -> tuple[Step, ...]:
         *(RestoreTable(other, options).carries_out(added(4)) for other in options.include),
         *(
             (
-                LetImmichIn().carries_out(added(5)),
+                LetImmichIn(finished).carries_out(added(5)),
                 ImmichReindexes(options).carries_out(step(5)),
                 AnalyzeTables().carries_out(added(5)),
             )
@@ -123,7 +127,7 @@ def manual(options: Options) -> tuple[Step, ...]:
                 BuildIndex(FACE_SEARCH).carries_out(step(5)),
                 *(RestoreIndexes(other).carries_out(added(5)) for other in options.include),
                 AnalyzeTables().carries_out(step(5)),
-                LetImmichIn().carries_out(added(5)),
+                LetImmichIn(finished).carries_out(added(5)),
             )
         ),
     )
@@ -178,9 +182,9 @@ def update(options: Options) -> tuple[Step, ...]:
     return (
         NewLibraryInstalled(options).carries_out(step(1)),
         RestartForUpdate(options).carries_out(added(2)),
-        KeepImmichOutOfUpdate().carries_out(added(3)),
+        KeepImmichOutOfUpdate(options).carries_out(added(3)),
         UpdateExtensions(options).carries_out(step(4)),
         RebuildIndexes().carries_out(added(5)),
         SearchEveryIndex().carries_out(added(6)),
-        LetImmichInAfterUpdate().carries_out(added(7)),
+        LetImmichIn(is_finished).carries_out(added(7)),
     )

@@ -49,7 +49,10 @@ class PreloadBothLibraries(Step):
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. One ALTER SYSTEM with the merged list."""
-        return (preload.alter_system(preload.merged(catalog, _needed(catalog))),)
+        elements = preload.merged(catalog, _needed(catalog))
+        if not preload.may_alter_system(catalog, elements, self._options.environment):
+            return ()  # the operator edits it: see check
+        return (preload.alter_system(elements),)
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
         """Read-only. Take vchord.so out of the list again."""

@@ -41,7 +41,10 @@ class PreloadVectorchordOnly(Step):
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. One ALTER SYSTEM with the rest of the list."""
-        return (preload.alter_system(_list(catalog)),)
+        elements = _list(catalog)
+        if not preload.may_alter_system(catalog, elements, self._options.environment):
+            return ()  # the operator edits it: see check
+        return (preload.alter_system(elements),)
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
         """Read-only. Put it back."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from migrator.catalog import Catalog
 from migrator.step import Fact, Facts, Statement, Step
 from steps import proof
-from steps.names import TABLES
-from steps.state import column_of, mapping
+from steps.names import TABLES, Embeddings
+from steps.state import column_of, is_indexed, mapping
 
 
 class ProveEmbeddings(Step):
@@ -22,12 +22,8 @@ class ProveEmbeddings(Step):
     title = "prove that no embedding changed"
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
-        """Read-only. True when every table with a recorded hash has been measured again with the same result."""
-        return all(
-            facts.get(f"proof.{t.table}") is None
-            or mapping(facts.get(f"proven.{t.table}")) == mapping(facts.get(f"proof.{t.table}"))
-            for t in TABLES
-        )
+        """Read-only. True when each recorded hash was measured again with the same result, or none was recorded."""
+        return all(_is_settled(catalog, facts, table) for table in TABLES)
 
     def record(self, catalog: Catalog) -> Sequence[Fact]:
         """Read-only. Nothing more than is recorded already."""
@@ -48,3 +44,11 @@ class ProveEmbeddings(Step):
             for table in TABLES
             if (column := column_of(catalog, table)) is not None and column.key is not None
         ]
+
+
+def _is_settled(catalog: Catalog, facts: Facts, table: Embeddings) -> bool:
+    before = mapping(facts.get(f"proof.{table.table}"))
+    if not before:
+        # a lost journal has nothing to compare with; before anything is recorded there is still something to do
+        return is_indexed(catalog, facts, table)
+    return mapping(facts.get(f"proven.{table.table}")) == before

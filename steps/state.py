@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from psycopg.sql import SQL, Identifier
 
@@ -101,6 +101,15 @@ def is_analyzed(catalog: Catalog, embeddings: Embeddings) -> bool:
     if column is None or index is None or index.access_method != "vchordrq":
         return False
     return empty or (column.reltuples > 0 and index.reltuples > 0)
+
+
+Finished = Callable[[Catalog, Facts], bool]
+"""Answers whether nothing is left that Immich's start-up lock has to protect."""
+
+
+def both_converted(catalog: Catalog, _facts: Facts) -> bool:
+    """Tell whether both columns are `vector(N)`: Immich may take over from there."""
+    return all(is_converted(catalog, table) for table in TABLES)
 
 
 def everything_in_vectorchord(catalog: Catalog, facts: Facts) -> bool:

@@ -13,7 +13,7 @@ from migrator.step import Step
 ROOT = Path(__file__).parents[2]
 CONTRACT = {"catalog", "content", "errors", "execute", "locks", "privileges", "settings", "step"}
 """The modules of `migrator` that steps may know."""
-REFINEMENTS = {"update_fence": {"steps.keep_immich_out", "steps.let_immich_in"}}
+REFINEMENTS = {"update_fence": {"steps.keep_immich_out"}}
 """Steps that are another step with another question, and inherit the rest of it."""
 
 
