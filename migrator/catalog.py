@@ -261,6 +261,18 @@ def _nobody_else(_: Catalog) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A question to every other database of the cluster, on connections of their own; asked when `when` says so.
+
+    Where `decides` says so it is asked for each snapshot; otherwise the answers of the session's first one are kept.
+    """
+
+    sql: SQL | Composed
+    when: Callable[[Catalog], bool]
+    decides: Callable[[Catalog], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Interest:
     """What the snapshot is about: the names that the steps know and the engine does not."""
 
@@ -271,8 +283,7 @@ class Interest:
     settings: Sequence[str]
     locks: Sequence[int]
     observations: Sequence[Observation] = ()
-    elsewhere: Observation | None = None
-    """Asked in every other database of the cluster, on connections of their own."""
+    elsewhere: Elsewhere | None = None
     act_as: Callable[[Catalog], str | None] = _nobody_else
     """The role to act as, where the one that connected is a member of it without its rights; None = stay."""
     session: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from migrator.catalog import Catalog, Interest, read_catalog
+from migrator.catalog import Catalog, Interest, Observed, read_catalog
 from migrator.connection.failure import explain, pooler
 from migrator.elsewhere import look_elsewhere
 from migrator.errors import (
@@ -79,6 +79,7 @@ class Session:
     def __init__(self, conninfo: str, interest: Interest, *, read_only: bool = False) -> None:
         self._conninfo, self._interest, self._read_only = conninfo, interest, read_only
         self._connection: psycopg.Connection[Any] | None = None
+        self._elsewhere: Mapping[str, Observed] | None = None
 
     @property
     def connection(self) -> psycopg.Connection[Any]:
@@ -105,6 +106,7 @@ class Session:
         Pooler: what answers is not the server itself.
         """
         self.close()
+        self._elsewhere = None
         self._connection = connect(self._conninfo, self._interest.session, read_only=self._read_only)
 
     def close(self) -> None:
@@ -129,8 +131,9 @@ class Session:
             question = self._interest.elsewhere
             if question is None or not question.when(catalog):
                 return catalog
-            sql = question.sql(catalog)
-            return replace(catalog, elsewhere=look_elsewhere(self.connection, self._conninfo, sql, APPLICATION_NAME))
+            if self._elsewhere is None or question.decides(catalog):
+                self._elsewhere = look_elsewhere(self.connection, self._conninfo, question.sql, APPLICATION_NAME)
+            return replace(catalog, elsewhere=self._elsewhere)
         except psycopg.OperationalError as error:
             raise ConnectionLost from error
 

@@ -93,7 +93,7 @@ INTEREST = Interest(
         *(_rows(table) for table in TABLES),
         *(_lengths(table) for table in TABLES),
     ),
-    elsewhere=other_databases.OBSERVATION,
+    elsewhere=other_databases.QUESTION,
     act_as=owner_to_become,
     # pgvecto.rs can be told to take pgvector's index syntax for its own; our statements mean what they say
     session={"vectors.pgvector_compatibility": "off"},

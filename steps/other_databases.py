@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from psycopg.sql import SQL, Identifier
 
-from migrator.catalog import Catalog, Observation, Observed
+from migrator.catalog import Catalog, Elsewhere, Observed
 from migrator.step import Blocker
 from steps.names import PGVECTORS
 from steps.options import Options
@@ -29,10 +29,11 @@ USES = SQL(
     "FROM pg_catalog.pg_extension e WHERE e.extname = 'vectors'"
 )
 
-OBSERVATION = Observation(
-    name="other databases",
-    sql=lambda _: USES,
+QUESTION = Elsewhere(
+    sql=USES,
     when=lambda catalog: catalog.extensions[PGVECTORS].offered is not None or is_loaded(catalog, PGVECTORS),
+    # as long as this database has the extension, no step parts with its library
+    decides=lambda catalog: catalog.extensions[PGVECTORS].version is None,
 )
 
 

@@ -66,7 +66,8 @@ def test_a_superuser_is_asked_for_two_packages_only(
 ) -> None:
     """With a restart command, one person does two things: install VectorChord, and at the end remove pgvecto.rs."""
     server, tool = prepare(vectors, dimension=dimension)
-    before, restart = hashes_of(server), ["--restart-command", server.restart_command()]
+    before = hashes_of(server)
+    restart = ["--restart-command", server.restart_command(), "--environment", "debian"]
 
     first = tool.migrate(*restart)
     assert (first.returncode, tool.next_step()) == (WAITING, "install-vectorchord")
