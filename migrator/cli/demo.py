@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Literal, cast
 
@@ -11,11 +14,11 @@ from migrator.cli.console import choose
 
 NEXT = """
 To try next:
-  migrate demo --interactive           answer the questions yourself
-  migrate demo --from-version 0.2.0    the pgvecto.rs release most people have
-  migrate demo --reindex-by immich     Immich converts, the tool watches, proves
-  migrate demo --keep                  keep the server, look around with psql
-  migrate --from pgvecto.rs --dry-run  your own database: what would be done"""
+  {migrate} demo --interactive           answer the questions yourself
+  {migrate} demo --from-version 0.2.0    the pgvecto.rs release most people have
+  {migrate} demo --reindex-by immich     Immich converts, the tool watches, proves
+  {migrate} demo --keep                  keep the server, look around with psql
+  {migrate} --from pgvecto.rs --dry-run  your own database: what would be done"""
 
 
 @click.command("demo")
@@ -46,5 +49,7 @@ def command(**options: object) -> int:
     )
     code = demo(request, lambda line: click.echo(line, err=True))
     if code == 0:
-        click.echo(NEXT, err=True)
+        # in a virtual environment that is not activated, the bare name would not be found
+        name = "migrate" if shutil.which("migrate") else os.path.relpath(sys.argv[0])
+        click.echo(NEXT.format(migrate=name), err=True)
     return code
