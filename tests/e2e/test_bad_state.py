@@ -188,7 +188,7 @@ def test_the_worker_of_pgvectors_is_gone(prepare: Prepare, superuser: bool, with
     said = tool.migrate(limit_seconds=300)
     assert said.returncode == WAITING, said.stderr
     flowing = " ".join(said.stderr.split())
-    assert re.search(r"its background worker is gone.*: a configuration reload ends it on 0\.2\.x", flowing)
+    assert re.search(r"found gone.*: a configuration reload ends it on 0\.2\.x", flowing)
     assert "restart PostgreSQL (a reload is not enough, and makes it worse)" in said.stderr
     assert columns_of(server) == before
     assert never_crashed(server)
