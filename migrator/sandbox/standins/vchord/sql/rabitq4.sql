@@ -37,13 +37,13 @@ CREATE FUNCTION sphere(rabitq4, real) RETURNS sphere_rabitq4
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT ROW($1, $2)';
 CREATE FUNCTION _vchord_rabitq4_sphere_l2_in(rabitq4, sphere_rabitq4) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_rabitq4_sphere_l2_in_wrapper';
-CREATE OPERATOR <<->> (PROCEDURE = _vchord_rabitq4_sphere_l2_in, LEFTARG = rabitq4, RIGHTARG = sphere_rabitq4);
+CREATE OPERATOR <<->> (PROCEDURE = _vchord_rabitq4_sphere_l2_in, LEFTARG = rabitq4, RIGHTARG = sphere_rabitq4, COMMUTATOR = <<->>);
 CREATE FUNCTION _vchord_rabitq4_sphere_ip_in(rabitq4, sphere_rabitq4) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_rabitq4_sphere_ip_in_wrapper';
-CREATE OPERATOR <<#>> (PROCEDURE = _vchord_rabitq4_sphere_ip_in, LEFTARG = rabitq4, RIGHTARG = sphere_rabitq4);
+CREATE OPERATOR <<#>> (PROCEDURE = _vchord_rabitq4_sphere_ip_in, LEFTARG = rabitq4, RIGHTARG = sphere_rabitq4, COMMUTATOR = <<#>>);
 CREATE FUNCTION _vchord_rabitq4_sphere_cosine_in(rabitq4, sphere_rabitq4) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_rabitq4_sphere_cosine_in_wrapper';
-CREATE OPERATOR <<=>> (PROCEDURE = _vchord_rabitq4_sphere_cosine_in, LEFTARG = rabitq4, RIGHTARG = sphere_rabitq4);
+CREATE OPERATOR <<=>> (PROCEDURE = _vchord_rabitq4_sphere_cosine_in, LEFTARG = rabitq4, RIGHTARG = sphere_rabitq4, COMMUTATOR = <<=>>);
 CREATE FUNCTION _vchordrq_support_rabitq4_l2_ops() RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchordrq_support_rabitq4_l2_ops_wrapper';
 CREATE OPERATOR CLASS rabitq4_l2_ops FOR TYPE rabitq4 USING vchordrq AS

@@ -37,13 +37,13 @@ CREATE FUNCTION sphere(rabitq8, real) RETURNS sphere_rabitq8
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT ROW($1, $2)';
 CREATE FUNCTION _vchord_rabitq8_sphere_l2_in(rabitq8, sphere_rabitq8) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_rabitq8_sphere_l2_in_wrapper';
-CREATE OPERATOR <<->> (PROCEDURE = _vchord_rabitq8_sphere_l2_in, LEFTARG = rabitq8, RIGHTARG = sphere_rabitq8);
+CREATE OPERATOR <<->> (PROCEDURE = _vchord_rabitq8_sphere_l2_in, LEFTARG = rabitq8, RIGHTARG = sphere_rabitq8, COMMUTATOR = <<->>);
 CREATE FUNCTION _vchord_rabitq8_sphere_ip_in(rabitq8, sphere_rabitq8) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_rabitq8_sphere_ip_in_wrapper';
-CREATE OPERATOR <<#>> (PROCEDURE = _vchord_rabitq8_sphere_ip_in, LEFTARG = rabitq8, RIGHTARG = sphere_rabitq8);
+CREATE OPERATOR <<#>> (PROCEDURE = _vchord_rabitq8_sphere_ip_in, LEFTARG = rabitq8, RIGHTARG = sphere_rabitq8, COMMUTATOR = <<#>>);
 CREATE FUNCTION _vchord_rabitq8_sphere_cosine_in(rabitq8, sphere_rabitq8) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_rabitq8_sphere_cosine_in_wrapper';
-CREATE OPERATOR <<=>> (PROCEDURE = _vchord_rabitq8_sphere_cosine_in, LEFTARG = rabitq8, RIGHTARG = sphere_rabitq8);
+CREATE OPERATOR <<=>> (PROCEDURE = _vchord_rabitq8_sphere_cosine_in, LEFTARG = rabitq8, RIGHTARG = sphere_rabitq8, COMMUTATOR = <<=>>);
 CREATE FUNCTION _vchordrq_support_rabitq8_l2_ops() RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchordrq_support_rabitq8_l2_ops_wrapper';
 CREATE OPERATOR CLASS rabitq8_l2_ops FOR TYPE rabitq8 USING vchordrq AS

@@ -35,10 +35,10 @@ CREATE FUNCTION sphere(scalar8, real) RETURNS sphere_scalar8
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT ROW($1, $2)';
 CREATE FUNCTION _vchord_scalar8_sphere_l2_in(scalar8, sphere_scalar8) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_scalar8_sphere_l2_in_wrapper';
-CREATE OPERATOR <<->> (PROCEDURE = _vchord_scalar8_sphere_l2_in, LEFTARG = scalar8, RIGHTARG = sphere_scalar8);
+CREATE OPERATOR <<->> (PROCEDURE = _vchord_scalar8_sphere_l2_in, LEFTARG = scalar8, RIGHTARG = sphere_scalar8, COMMUTATOR = <<->>);
 CREATE FUNCTION _vchord_scalar8_sphere_ip_in(scalar8, sphere_scalar8) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_scalar8_sphere_ip_in_wrapper';
-CREATE OPERATOR <<#>> (PROCEDURE = _vchord_scalar8_sphere_ip_in, LEFTARG = scalar8, RIGHTARG = sphere_scalar8);
+CREATE OPERATOR <<#>> (PROCEDURE = _vchord_scalar8_sphere_ip_in, LEFTARG = scalar8, RIGHTARG = sphere_scalar8, COMMUTATOR = <<#>>);
 CREATE FUNCTION _vchord_scalar8_sphere_cosine_in(scalar8, sphere_scalar8) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_scalar8_sphere_cosine_in_wrapper';
-CREATE OPERATOR <<=>> (PROCEDURE = _vchord_scalar8_sphere_cosine_in, LEFTARG = scalar8, RIGHTARG = sphere_scalar8);
+CREATE OPERATOR <<=>> (PROCEDURE = _vchord_scalar8_sphere_cosine_in, LEFTARG = scalar8, RIGHTARG = sphere_scalar8, COMMUTATOR = <<=>>);

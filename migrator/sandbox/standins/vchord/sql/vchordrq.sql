@@ -10,13 +10,13 @@ CREATE FUNCTION sphere(vector, real) RETURNS sphere_vector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT ROW($1, $2)';
 CREATE FUNCTION _vchord_vector_sphere_l2_in(vector, sphere_vector) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_vector_sphere_l2_in_wrapper';
-CREATE OPERATOR <<->> (PROCEDURE = _vchord_vector_sphere_l2_in, LEFTARG = vector, RIGHTARG = sphere_vector);
+CREATE OPERATOR <<->> (PROCEDURE = _vchord_vector_sphere_l2_in, LEFTARG = vector, RIGHTARG = sphere_vector, COMMUTATOR = <<->>);
 CREATE FUNCTION _vchord_vector_sphere_ip_in(vector, sphere_vector) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_vector_sphere_ip_in_wrapper';
-CREATE OPERATOR <<#>> (PROCEDURE = _vchord_vector_sphere_ip_in, LEFTARG = vector, RIGHTARG = sphere_vector);
+CREATE OPERATOR <<#>> (PROCEDURE = _vchord_vector_sphere_ip_in, LEFTARG = vector, RIGHTARG = sphere_vector, COMMUTATOR = <<#>>);
 CREATE FUNCTION _vchord_vector_sphere_cosine_in(vector, sphere_vector) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_vector_sphere_cosine_in_wrapper';
-CREATE OPERATOR <<=>> (PROCEDURE = _vchord_vector_sphere_cosine_in, LEFTARG = vector, RIGHTARG = sphere_vector);
+CREATE OPERATOR <<=>> (PROCEDURE = _vchord_vector_sphere_cosine_in, LEFTARG = vector, RIGHTARG = sphere_vector, COMMUTATOR = <<=>>);
 CREATE FUNCTION _vchordrq_support_vector_l2_ops() RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchordrq_support_vector_l2_ops_wrapper';
 CREATE OPERATOR CLASS vector_l2_ops FOR TYPE vector USING vchordrq AS
@@ -46,13 +46,13 @@ CREATE FUNCTION sphere(halfvec, real) RETURNS sphere_halfvec
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT ROW($1, $2)';
 CREATE FUNCTION _vchord_halfvec_sphere_l2_in(halfvec, sphere_halfvec) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_halfvec_sphere_l2_in_wrapper';
-CREATE OPERATOR <<->> (PROCEDURE = _vchord_halfvec_sphere_l2_in, LEFTARG = halfvec, RIGHTARG = sphere_halfvec);
+CREATE OPERATOR <<->> (PROCEDURE = _vchord_halfvec_sphere_l2_in, LEFTARG = halfvec, RIGHTARG = sphere_halfvec, COMMUTATOR = <<->>);
 CREATE FUNCTION _vchord_halfvec_sphere_ip_in(halfvec, sphere_halfvec) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_halfvec_sphere_ip_in_wrapper';
-CREATE OPERATOR <<#>> (PROCEDURE = _vchord_halfvec_sphere_ip_in, LEFTARG = halfvec, RIGHTARG = sphere_halfvec);
+CREATE OPERATOR <<#>> (PROCEDURE = _vchord_halfvec_sphere_ip_in, LEFTARG = halfvec, RIGHTARG = sphere_halfvec, COMMUTATOR = <<#>>);
 CREATE FUNCTION _vchord_halfvec_sphere_cosine_in(halfvec, sphere_halfvec) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchord_halfvec_sphere_cosine_in_wrapper';
-CREATE OPERATOR <<=>> (PROCEDURE = _vchord_halfvec_sphere_cosine_in, LEFTARG = halfvec, RIGHTARG = sphere_halfvec);
+CREATE OPERATOR <<=>> (PROCEDURE = _vchord_halfvec_sphere_cosine_in, LEFTARG = halfvec, RIGHTARG = sphere_halfvec, COMMUTATOR = <<=>>);
 CREATE FUNCTION _vchordrq_support_halfvec_l2_ops() RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_vchordrq_support_halfvec_l2_ops_wrapper';
 CREATE OPERATOR CLASS halfvec_l2_ops FOR TYPE halfvec USING vchordrq AS
