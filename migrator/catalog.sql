@@ -43,7 +43,14 @@ SELECT json_build_object(
         'owner', pg_get_userbyid(c.relowner), 'may_become_owner', pg_has_role(c.relowner, 'MEMBER'),
         'key', (SELECT ka.attname FROM pg_index i JOIN pg_attribute ka ON ka.attrelid = i.indrelid AND ka.attnum = i.indkey[0]
                 WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1),
-        'reltuples', c.reltuples, 'size_bytes', pg_table_size(c.oid)) ORDER BY n.nspname, c.relname, a.attnum)
+        'reltuples', c.reltuples,
+        -- pg_table_size would wait for whoever rewrites the table (another copy of this tool, an Immich)
+        'size_bytes', CASE WHEN EXISTS (
+                SELECT 1 FROM pg_locks l, me WHERE l.relation = c.oid AND l.database = me.database_oid
+                AND l.mode = 'AccessExclusiveLock' AND l.pid <> me.pid)
+            THEN (c.relpages + coalesce((SELECT x.relpages FROM pg_class x WHERE x.oid = c.reltoastrelid), 0))::bigint
+                 * current_setting('block_size')::bigint
+            ELSE pg_table_size(c.oid) END) ORDER BY n.nspname, c.relname, a.attnum)
         FROM interest, pg_attribute a
         JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
         JOIN pg_namespace n ON n.oid = c.relnamespace

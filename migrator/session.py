@@ -21,6 +21,7 @@ from migrator.errors import (
     BadConnectionSettings,
     CannotConnect,
     ConnectionLost,
+    LockNotGiven,
     NoSuchDatabase,
     Standby,
     WrongPassword,
@@ -41,7 +42,7 @@ SETTINGS: Mapping[str, str] = {
     # the server notices within a second that a killed tool is gone, and lets go of its locks
     "client_connection_check_interval": "1s",
     # reading the snapshot must not hang behind somebody's lock; what a step waits for, it says itself
-    "lock_timeout": "3s",
+    "lock_timeout": "1s",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
@@ -125,6 +126,7 @@ class Session:
 
         Raises:
             ConnectionLost: the server went away.
+            LockNotGiven: somebody keeps everybody else from the system's own catalogs.
         """
         try:
             catalog = self._read_as_owner()
@@ -134,6 +136,11 @@ class Session:
             if self._elsewhere is None or question.decides(catalog):
                 self._elsewhere = look_elsewhere(self.connection, self._conninfo, question.sql, APPLICATION_NAME)
             return replace(catalog, elsewhere=self._elsewhere)
+        except psycopg.errors.LockNotAvailable as error:
+            raise LockNotGiven(
+                "somebody holds a lock that keeps this tool from looking at the database; nothing was changed",
+                hint="wait for it to end (pg_locks and pg_stat_activity show it), then run the same command again",
+            ) from error
         except psycopg.OperationalError as error:
             raise ConnectionLost from error
 

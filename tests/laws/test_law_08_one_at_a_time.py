@@ -1,0 +1,131 @@
+"""Law 8: one copy works on a database at a time, and no Immich starts into tables that are being changed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from journey import DONE, REFUSED, VCHORD, Journey, fill, hashes_of, start_tool
+from killing import held_at
+from servers import MakeServer
+from workshop import CONVERSION, Workshop, steps_of
+from workshops import MakeWorkshop
+
+from migrator.errors import AlreadyRunning
+from migrator.events import Event, StatementFinished
+from migrator.journal import Journal
+from migrator.sandbox.immich_startup import ImmichStartup
+from migrator.sandbox.processes import wait_until
+from migrator.sandbox.server import Server
+from migrator.session import SETTINGS
+
+HOLDS_200 = "SELECT granted FROM pg_locks WHERE locktype = 'advisory' AND objid = 200"
+
+
+def prepared(make_server: MakeServer, folder: Path) -> Journey:
+    """Return a journey whose tool does not have to wait for an installation."""
+    server = make_server(install={"vectors": "0.3.0", "vchord": VCHORD}, preload="vectors.so")
+    fill(server)
+    return Journey(server, folder / "j.db")
+
+
+def test_a_second_copy_is_refused(make_server: MakeServer, server_folder: Path) -> None:
+    """Exit 5 and the holder's pid, with the same journal or another; the first copy is not disturbed."""
+    first = prepared(make_server, server_folder)
+    with held_at("convert-smart-search/rewrite finished", first.arguments, server_folder) as held:
+        held.wait_for_event()
+        with first.server.connect() as connection:
+            row = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'migrate'").fetchone()
+        assert row is not None
+        for journal in (first.journal, server_folder / "other.db"):
+            ended = Journey(first.server, journal).start()
+            assert ended.code == REFUSED, ended.said
+            assert f"pid {row[0]}" in ended.err
+        assert not (server_folder / "other.db").exists()
+        shown = start_tool(["status", f"--journal={first.journal}", f"--database={first.server.conninfo('immich')}"])
+        assert shown.code == DONE, shown.said
+        assert "could not be seen" not in shown.out
+        assert "convert-smart-search" in shown.out
+        held.let_go()
+        held.end()
+    assert first.to_the_end().code == DONE
+
+
+def test_a_second_copy_on_the_journal_is_refused(tmp_path: Path) -> None:
+    """The file is held too, so that copies working on different servers cannot share it."""
+    journal = Journal.create_or_open(tmp_path / "j.db")
+    with pytest.raises(AlreadyRunning):
+        Journal.create_or_open(tmp_path / "j.db")
+    journal.close()
+    Journal.create_or_open(tmp_path / "j.db").close()
+
+
+def _waits_for_200(server: Server) -> bool:
+    with server.connect("immich") as connection:
+        return (False,) in connection.execute(HOLDS_200).fetchall()
+
+
+def test_an_immich_that_starts_midway_waits(make_server: MakeServer, server_folder: Path) -> None:
+    """It stands still while the tables are changed, and then finds them as it wants them and rebuilds nothing."""
+    journey = prepared(make_server, server_folder)
+    before = hashes_of(journey.server)
+    with held_at("convert-face-search/rewrite finished", journey.arguments, server_folder) as held:
+        held.wait_for_event()
+        immich = ImmichStartup(conninfo=journey.server.conninfo("immich", "immich"), release="1.133.0")
+        with ThreadPoolExecutor(1) as pool:
+            started = pool.submit(immich.run)
+            assert wait_until(lambda: _waits_for_200(journey.server), limit_seconds=20)
+            assert not started.done()
+            held.let_go()
+            lines = started.result(timeout=120)
+        held.end()
+    assert [line for line in lines if "eindex" in line or "runcat" in line] == []
+    assert journey.to_the_end().code == DONE
+    assert hashes_of(journey.server) == before
+
+
+def changed_without_lock(workshop: Workshop, *keys: str) -> list[str]:
+    """Run states, and return the statements that changed a table while lock 200 was not held."""
+    found: list[str] = []
+
+    def look(event: Event) -> None:
+        if isinstance(event, StatementFinished) and event.statement in ("rewrite", "create", "drop-index-clip_index"):
+            with workshop.server.connect(workshop.database) as connection:
+                if (True,) not in connection.execute(HOLDS_200).fetchall():
+                    found.append(f"{event.step}/{event.statement}")
+
+    workshop.on_event = look
+    assert workshop.run(steps_of(*keys)).kind == "done"
+    return found
+
+
+def test_lock_200_is_held_while_tables_change(make_workshop: MakeWorkshop) -> None:
+    """Whenever a table is rewritten or indexed the lock is ours; on a path without the fence it would not be."""
+    assert changed_without_lock(make_workshop(), *CONVERSION) == []
+    careless = [key for key in CONVERSION if key != "keep-immich-out"]
+    assert "convert-smart-search/rewrite" in changed_without_lock(make_workshop(), *careless)
+
+
+def test_the_lock_is_let_go_as_soon_as_the_tables_are_done(make_workshop: MakeWorkshop) -> None:
+    """While the old extension is dropped nobody has to wait any more."""
+    workshop, held = make_workshop(), []
+
+    def look(event: Event) -> None:
+        if isinstance(event, StatementFinished) and event.step == "drop-extension-vectors":
+            with workshop.server.connect(workshop.database) as connection:
+                held.extend(connection.execute(HOLDS_200).fetchall())
+
+    workshop.on_event = look
+    workshop.run(steps_of(*CONVERSION))
+    assert held == []
+
+
+def test_the_server_looks_after_our_connection(make_workshop: MakeWorkshop) -> None:
+    """The setting is in force by which the server notices that a killed tool is gone."""
+    session = make_workshop().session()
+    session.open()
+    row = session.connection.execute("SHOW client_connection_check_interval").fetchone()
+    session.close()
+    assert row == (SETTINGS["client_connection_check_interval"],)
+    assert row == ("1s",)
