@@ -120,7 +120,8 @@ def model_blockers(catalog: Catalog, facts: Facts, options: Options) -> tuple[Bl
             wanted=f"the model that computed them, of {dimension} dimensions ({which}): at its next start Immich "
             "would delete every row of smart_search and compute none of them again",
             fix=(
-                "with Immich stopped (its own settings page deletes the embeddings when the model is changed there):",
+                "with Immich stopped, and not on its settings page,",
+                "which deletes the embeddings when the model is changed:",
                 f"{_set_model(catalog, model).as_string(None)};",
                 "where Immich has its settings from a file (IMMICH_CONFIG_FILE): add --clip-model NAME, as it says",
             ),

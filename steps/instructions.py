@@ -17,6 +17,8 @@ DATABASE, IMMICH = "database", "immich-server"
 """The services of Immich's own compose file."""
 RELEASES = "https://github.com/tensorchord/VectorChord/releases/download"
 OLD_RELEASES = "https://github.com/tensorchord/pgvecto.rs/releases/download"
+COMPOSE_FILE = f"in the compose file, service {DATABASE}:"
+NIX_FILE = "in configuration.nix:"
 UP = f"docker compose up -d {DATABASE}"
 REBUILD = "sudo nixos-rebuild switch"
 
@@ -38,7 +40,8 @@ def install_pgvector(catalog: Catalog, environment: Environment | None = None) -
             Environment.CLOUDNATIVEPG: ("the image of the next step, with VectorChord, carries it already",),
             Environment.NIXOS: _nix(["ps.pgvector", *_old_nix(catalog)]),
             Environment.OTHER: (
-                f"install pgvector for PostgreSQL {major}; keep the library of pgvecto.rs where it is",
+                f"install pgvector for PostgreSQL {major}",
+                "keep the library of pgvecto.rs where it is",
             ),
         },
     )
@@ -76,8 +79,10 @@ def uninstall_pgvectors(catalog: Catalog, environment: Environment | None = None
             Environment.DOCKER: _image(catalog, vchord, None),
             Environment.CLOUDNATIVEPG: _operators_image(catalog, vchord, None),
             Environment.NIXOS: (
-                "in configuration.nix: services.immich.database.enableVectors = false;",
-                "(without Immich's module: take ps.pgvecto-rs out of services.postgresql.extensions)",
+                NIX_FILE,
+                "services.immich.database.enableVectors = false;",
+                "(without Immich's module, take ps.pgvecto-rs out of",
+                "services.postgresql.extensions)",
                 REBUILD,
             ),
             Environment.OTHER: ("remove the library and the control file of pgvecto.rs", keep),
@@ -100,13 +105,14 @@ def put_pgvectors_back(catalog: Catalog, release: str, environment: Environment 
                 f"sudo apt install ./{package}",
             ),
             Environment.DOCKER: (
-                f"in the compose file, service {DATABASE}: image: {image or _any_image(catalog, None, release)}",
+                *((COMPOSE_FILE, f"image: {image}") if image else _no_image(catalog, None, release)),
                 UP,
             ),
             Environment.CLOUDNATIVEPG: (
-                f"in the Cluster: spec.imageName: the image with pgvecto.rs {release} that was there before",
+                f"kubectl edit cluster {cluster_of(catalog)}",
+                f"spec.imageName: the image before, with pgvecto.rs {release}",
             ),
-            Environment.NIXOS: ("in configuration.nix: services.immich.database.enableVectors = true;", REBUILD),
+            Environment.NIXOS: (NIX_FILE, "services.immich.database.enableVectors = true;", REBUILD),
             Environment.OTHER: (f"install pgvecto.rs {release} for PostgreSQL {major} again",),
         },
     )
@@ -141,20 +147,21 @@ def start_immich(catalog: Catalog, environment: Environment | None = None) -> tu
 
 def more_shared_memory(catalog: Catalog, environment: Environment | None = None) -> tuple[str, ...]:
     """Return how to give a container room for parallel workers."""
-    local = ("enlarge /dev/shm, or build with one process: max_parallel_maintenance_workers = 0",)
+    local = ("enlarge /dev/shm, or build with one process:", "max_parallel_maintenance_workers = 0")
     return _choose(
         catalog,
         environment,
         {
             Environment.DEBIAN: local,
             Environment.DOCKER: (
-                f"in the compose file, service {DATABASE}: shm_size: 128mb",
+                COMPOSE_FILE,
+                "shm_size: 128mb",
                 "(an environment variable of that name has no effect)",
                 UP,
             ),
             Environment.CLOUDNATIVEPG: (
-                "in the Cluster: spec.ephemeralVolumesSizeLimit.shm: 128Mi",
                 f"kubectl edit cluster {cluster_of(catalog)}",
+                "spec.ephemeralVolumesSizeLimit.shm: 128Mi",
             ),
             Environment.NIXOS: local,
             Environment.OTHER: local,
@@ -183,7 +190,8 @@ def _vectorchord(catalog: Catalog, row: Accepted, old: str | None) -> Texts:
         Environment.CLOUDNATIVEPG: _operators_image(catalog, release, old),
         Environment.NIXOS: _nix(["ps.pgvector", "ps.vectorchord", *(_old_nix(catalog) if old else [])]),
         Environment.OTHER: (
-            f"install VectorChord {release} for PostgreSQL {major}: {RELEASES.removesuffix('/download')}",
+            f"install VectorChord {release} for PostgreSQL {major}",
+            RELEASES.removesuffix("/download"),
             any_will_do,
         ),
     }
@@ -191,44 +199,47 @@ def _vectorchord(catalog: Catalog, row: Accepted, old: str | None) -> Texts:
 
 def _image(catalog: Catalog, vchord: str, pgvectors: str | None) -> tuple[str, ...]:
     major = _major(catalog)
-    image = (
-        images.with_both(major, vchord, pgvectors) if pgvectors else images.with_vectorchord(major, vchord)
-    ) or _any_image(catalog, vchord, pgvectors)
+    image = images.with_both(major, vchord, pgvectors) if pgvectors else images.with_vectorchord(major, vchord)
+    if image is None:
+        return _no_image(catalog, vchord, pgvectors)
     preload = catalog.settings.get("shared_preload_libraries")
-    command = ("take out a `command:` that sets shared_preload_libraries: it would win over the image's own",)
+    command = ("(no `command:` with shared_preload_libraries: it would win)",)
     return (
-        f"in the compose file, service {DATABASE}: image: {image}",
-        "and: shm_size: 128mb (the volume with the data stays as it is)",
+        COMPOSE_FILE,
+        f"image: {image}",
+        "shm_size: 128mb",
+        "(the volume with the data stays as it is)",
         *(command if preload is None or preload.source == "command line" else ()),
         UP,
     )
 
 
-def _any_image(catalog: Catalog, vchord: str | None, pgvectors: str | None) -> str:
+def _no_image(catalog: Catalog, vchord: str | None, pgvectors: str | None) -> tuple[str, ...]:
     parts = [*([f"VectorChord {vchord}"] if vchord else []), *([f"pgvecto.rs {pgvectors}"] if pgvectors else [])]
-    only = "" if pgvectors else ", without pgvecto.rs"
-    known = "" if vchord is None or pgvectors is None else " (none is known: the way with --path manual needs none)"
-    return f"one with PostgreSQL {_major(catalog)}, {' and '.join(parts)}{only}{known}"
+    wanted = f"PostgreSQL {_major(catalog)} with {' and '.join(parts)}"
+    if vchord and pgvectors:
+        return ("no known image carries both; it would have to be", wanted, "or take the way without: --path manual")
+    return (
+        "take an image of this kind (none is known by name):",
+        wanted,
+        *(() if pgvectors else ("without pgvecto.rs",)),
+    )
 
 
 def _operators_image(catalog: Catalog, vchord: str, pgvectors: str | None) -> tuple[str, ...]:
     edit = f"kubectl edit cluster {cluster_of(catalog)}"
-    if pgvectors:
-        both = f"PostgreSQL {_major(catalog)}, VectorChord {vchord} and pgvecto.rs {pgvectors}"
-        return (
-            f"no published image carries both: build one with {both},",
-            "or take the way that needs none: --path manual",
-            edit,
-            "spec.imageName: your image",
-        )
-    image = images.with_vectorchord(_major(catalog), vchord, operator=True) or _any_image(catalog, vchord, None)
+    image = None if pgvectors else images.with_vectorchord(_major(catalog), vchord, operator=True)
+    if image is None:
+        return (*_no_image(catalog, vchord, pgvectors), edit, "spec.imageName: that image")
     return (edit, f"spec.imageName: {image}", "(the operator restarts the server by itself)")
 
 
 def _nix(packages: Sequence[str]) -> tuple[str, ...]:
     return (
-        f"in configuration.nix: services.postgresql.extensions = ps: [ {' '.join(packages)} ];",
-        "(with Immich's module: services.immich.database.enableVectorChord = true;)",
+        NIX_FILE,
+        f"services.postgresql.extensions = ps: [ {' '.join(packages)} ];",
+        "(with Immich's module, instead:",
+        "services.immich.database.enableVectorChord = true;)",
         REBUILD,
     )
 

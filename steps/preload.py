@@ -24,6 +24,7 @@ OWNED_BY_FILE = ("configuration file", "default")
 DECLARED = (Environment.CLOUDNATIVEPG, Environment.NIXOS)
 """Places where the value is declared, and what ALTER SYSTEM writes is refused or surprises at the next declaration."""
 
+AS_SUPERUSER = "so as a superuser, and without a reload:"
 WRITTEN_BY_IMAGE = "/etc/postgresql/postgresql.conf"
 """Where Immich's image puts its own configuration, anew at each start."""
 
@@ -173,7 +174,8 @@ def _declared(catalog: Catalog, elements: Sequence[str], environment: Environmen
         return (
             f"kubectl edit cluster {cluster_of(catalog)}",
             f"spec.postgresql.shared_preload_libraries: [{', '.join(quoted)}]",
-            "(not ALTER SYSTEM, which is refused there; the operator restarts the server by itself)",
+            "(not ALTER SYSTEM, which is refused there;",
+            "the operator restarts the server by itself)",
         )
     setting = f"services.postgresql.settings.{PRELOAD} = [ {' '.join(quoted)} ];"
     return (f"in configuration.nix: {setting}", REBUILD)
@@ -185,7 +187,7 @@ def _in_file(catalog: Catalog, elements: Sequence[str], wanted: str, line: FileS
         return ("the image writes the file from its environment, so change that:", variable)
     if line.file == WRITTEN_BY_IMAGE and elements:
         sql = alter_system(elements).sql.as_string(None)
-        return (f"Immich's image writes {line.file} at each start; as a superuser, without a reload:", f"{sql};")
+        return (f"Immich's image writes {line.file} at each start,", AS_SUPERUSER, f"{sql};")
     main = shown(catalog, "config_file")
     included = "" if line.file == main or not main else " (an included file)"
     return (f"edit {line.file}, line {line.line}{included}, to read:", wanted)
@@ -201,19 +203,21 @@ def _on_the_command_line(catalog: Catalog, elements: Sequence[str], environment:
     if not chosen:
         return ("the server's command line decides, so change it where the server is started:", option)
     return (
-        "the server's command line decides, over every file and ALTER SYSTEM:",
+        "the server's command line decides, over files and ALTER SYSTEM:",
         *(t for lines in chosen for t in lines),
     )
 
 
 def _in_auto_conf(catalog: Catalog, elements: Sequence[str], wanted: str, line: FileSetting) -> tuple[str, ...]:
-    said = f"ALTER SYSTEM wrote {line.file}, line {line.line}, which wins over postgresql.conf"
-    if line.value.replace(" ", "") in ('"vectors.so"', "vectors.so"):
-        said = f"{said} (it is pgvecto.rs's own advice)"
+    advice = line.value.replace(" ", "") == '"vectors.so"'
+    said = (
+        f"ALTER SYSTEM wrote {line.file}, line {line.line}",
+        f"{'(pgvecto.rs advises to), and it' if advice else 'and it'} wins over postgresql.conf,",
+    )
     if not elements:
         again = [f"then in {other.file}, line {other.line}: {wanted}" for other in _below(catalog)]
-        return (f"{said}; as a superuser: ALTER SYSTEM RESET {PRELOAD};", *again)
-    return (f"{said}; as a superuser, without a reload:", f"{alter_system(elements).sql.as_string(None)};")
+        return (*said, f"so as a superuser: ALTER SYSTEM RESET {PRELOAD};", *again)
+    return (*said, AS_SUPERUSER, f"{alter_system(elements).sql.as_string(None)};")
 
 
 def _overruled(catalog: Catalog) -> str:

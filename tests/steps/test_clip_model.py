@@ -46,7 +46,7 @@ def test_the_run_stops_and_what_is_told_mends_it(make_workshop: MakeWorkshop, se
     assert "of 512 dimensions; the embeddings have 768" in blocker.found
     assert "would delete every row" in blocker.wanted
 
-    as_superuser(shop.server, shop.database, blocker.fix[1].replace("'MODEL'", "'ViT-L-14__openai'"))
+    as_superuser(shop.server, shop.database, blocker.fix[2].replace("'MODEL'", "'ViT-L-14__openai'"))
     assert shop.run(steps_of(*RECORDED)).kind == "done"
     with shop.server.connect(shop.database) as connection:
         row = connection.execute("SELECT value FROM public.system_metadata WHERE key = 'system-config'").fetchone()

@@ -8,6 +8,7 @@ import pytest
 from shown import ARM, Shown
 
 from migrator.catalog import Catalog
+from migrator.cli.render.text import fix_lines
 from steps import images, instructions
 from steps.environment import NAMES, Environment
 from steps.versions import TABLE, Accepted, accepted_by
@@ -118,17 +119,18 @@ def test_the_compose_image_fits_server_pgvectors_and_immich(
     said = instructions.install_vectorchord(
         Shown(major=major, pgvectors=old).catalog(), accepted_by(immich), Environment.DOCKER
     )
-    assert (
-        said[0] == f"Docker Compose: in the compose file, service database: image: ghcr.io/immich-app/postgres:{image}"
+    assert said[:3] == (
+        "Docker Compose: in the compose file, service database:",
+        f"  image: ghcr.io/immich-app/postgres:{image}",
+        "  shm_size: 128mb",
     )
-    assert any("shm_size: 128mb" in line for line in said)
     assert said[-1].strip() == "docker compose up -d database"
 
 
 def test_an_image_that_would_need_a_rebuild_is_not_offered_for_the_uninstallation() -> None:
     """The image without pgvecto.rs has the very VectorChord that built the indexes, or none is named."""
     said = instructions.uninstall_pgvectors(Shown(major=16, vchord="0.3.0").catalog(), Environment.DOCKER)
-    assert "image: one with PostgreSQL 16, VectorChord 0.3.0, without pgvecto.rs" in said[0]
+    assert said[1:] == ("  PostgreSQL 16 with VectorChord 0.3.0", "  without pgvecto.rs")
 
 
 def test_where_no_image_has_both_the_other_path_is_named() -> None:
@@ -152,3 +154,15 @@ def test_an_unsure_guess_shows_both_and_how_to_say_which() -> None:
         "Debian, Ubuntu",
     ]
     assert said[-1] == "(running otherwise? add --environment cloudnativepg, nixos or other)"
+
+
+def test_only_addresses_are_wider_than_a_screen() -> None:
+    """Of everything that may be said, nothing but a download or the name of an image runs over the 80th column."""
+    wide = {
+        line.strip()
+        for shown, row, place, told in product(servers(), TABLE, Environment, TASKS.values())
+        for said in told(shown.catalog(), row, place)
+        for line in fix_lines(" " * 12, said)
+        if len(line) > 80
+    }
+    assert {line for line in wide if not line.startswith(("wget ", "image: ", "spec.imageName: "))} == set()

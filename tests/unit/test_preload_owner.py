@@ -42,8 +42,9 @@ def test_an_included_file_is_named_as_one() -> None:
 def test_what_pgvectors_own_advice_left_is_recognised() -> None:
     """ALTER SYSTEM wrote '"vectors.so"', which wins over the line that the person edited: both are shown."""
     said = edit_for(Shown(settings={"config_file": CONF}, lines=[Line(CONF, 12, "vchord.so, vectors.so"), ADVICE]))
-    assert "it is pgvecto.rs's own advice" in said.fix[0]
-    assert said.fix[1] == f"ALTER SYSTEM SET \"{PRELOAD}\" = 'vchord.so', 'vectors.so';"
+    assert said.fix[0] == f"ALTER SYSTEM wrote {AUTO}, line 3"
+    assert said.fix[1] == "(pgvecto.rs advises to), and it wins over postgresql.conf,"
+    assert said.fix[3] == f"ALTER SYSTEM SET \"{PRELOAD}\" = 'vchord.so', 'vectors.so';"
     assert f"{CONF}, line 12 does not count" in said.found
 
 
@@ -51,8 +52,8 @@ def test_the_last_entry_of_auto_conf_is_reset() -> None:
     """An empty list cannot be written by ALTER SYSTEM, so the entry goes, and the file below it is edited too."""
     catalog = Shown(lines=[Line(CONF, 12, "vectors.so"), ADVICE]).catalog()
     fix = preload.edit_by_hand(catalog, (), "nothing preloaded").fix
-    assert fix[0].endswith(f"as a superuser: ALTER SYSTEM RESET {PRELOAD};")
-    assert fix[1] == f"then in {CONF}, line 12: {PRELOAD} = ''"
+    assert fix[2] == f"so as a superuser: ALTER SYSTEM RESET {PRELOAD};"
+    assert fix[3] == f"then in {CONF}, line 12: {PRELOAD} = ''"
 
 
 def test_the_command_line_wins_over_every_file() -> None:
@@ -77,7 +78,7 @@ def test_a_file_that_an_image_writes_is_changed_at_its_source() -> None:
     bitnami = edit_for(Shown(lines=[Line("/opt/bitnami/postgresql/conf/postgresql.conf", 9, "vectors.so")]))
     assert bitnami.fix[1] == "POSTGRESQL_SHARED_PRELOAD_LIBRARIES=vchord.so,vectors.so"
     immich = edit_for(Shown(lines=[Line("/etc/postgresql/postgresql.conf", 9, "vectors.so")]))
-    assert immich.fix[1] == f"ALTER SYSTEM SET \"{PRELOAD}\" = 'vchord.so', 'vectors.so';"
+    assert immich.fix[2] == f"ALTER SYSTEM SET \"{PRELOAD}\" = 'vchord.so', 'vectors.so';"
 
 
 @pytest.mark.parametrize("given", [None, Environment.CLOUDNATIVEPG])
