@@ -47,10 +47,11 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """The role we act as."""
+    """The role we act as; `login` is the one that connected, another where a setting or we ourselves switched."""
 
     name: str
     superuser: bool
+    login: str = ""
 
 
 @dataclass(frozen=True, slots=True)

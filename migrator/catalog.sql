@@ -26,7 +26,7 @@ SELECT json_build_object(
         'name', datname, 'oid', database_oid::bigint, 'owner', pg_get_userbyid(datdba),
         'mine', pg_has_role(datdba, 'USAGE')) FROM me),
     'role', (SELECT json_build_object(
-        'name', rolname, 'superuser', rolsuper) FROM pg_roles WHERE rolname = current_user),
+        'name', rolname, 'superuser', rolsuper, 'login', session_user::text) FROM pg_roles WHERE rolname = current_user),
     'extensions', (SELECT json_agg(json_build_object(
         'name', x.name, 'version', e.extversion, 'offered', a.default_version, 'schema', n.nspname,
         'mine', pg_has_role(e.extowner, 'USAGE')))

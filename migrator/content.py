@@ -126,6 +126,10 @@ class Content(Protocol):
 class Examinable(Content, Protocol):
     """Content that can name every blocker of its path at once."""
 
+    @property
+    def examined(self) -> Interest:
+        """What the snapshot of an examination has to contain: more than a run asks for."""
+
     def examine(self, catalog: Catalog, facts: Facts, path: Path) -> list[Finding]:
         """Return everything that stands in the way of the path, and what is well, group by group."""
 

@@ -16,6 +16,7 @@ from steps import known_errors, other_databases, worker
 from steps.choice import Source, begun_by_others, choose
 from steps.clip_models import model_warnings
 from steps.examination import examine
+from steps.examination_observations import EXAMINED
 from steps.index import list_count
 from steps.names import PGVECTOR, PGVECTORS, TABLES, VCHORD, Embeddings
 from steps.observations import INTEREST
@@ -38,6 +39,11 @@ class ImmichContent:
     def interest(self) -> Interest:
         """What the snapshot has to contain."""
         return INTEREST
+
+    @property
+    def examined(self) -> Interest:
+        """What the snapshot of an examination has to contain."""
+        return EXAMINED
 
     def path(self, catalog: Catalog, begun: str | None = None) -> Path:
         """Return the path that fits.

@@ -15,13 +15,16 @@ from migrator.locks import describe, holder_of
 from migrator.privileges import holds
 from migrator.settings import PRELOAD
 from migrator.step import Blocker, Facts, Step
-from steps import other_databases, preload, worker
+from steps import other_databases, preload, space, vector_extension, worker
 from steps.choice import begun_by_others
+from steps.clip_models import model_blockers, model_warnings
+from steps.examination_observations import complaint_about_files
 from steps.immich_releases import upgrade_blockers
-from steps.names import IMMICH_STARTUP_LOCK, PGVECTORS, TABLES, VCHORD
+from steps.names import COLUMN, IMMICH_STARTUP_LOCK, LEFTOVER_CONSTRAINT, PGVECTORS, TABLES, VCHORD, Embeddings
 from steps.options import Options, accepted
-from steps.state import column_of, indexes_on, needs_pgvectors, rows_of
+from steps.state import column_of, dimension_candidates, indexes_on, is_loaded, needs_pgvectors, rows_of
 from steps.vchord_formats import GONE_SETTINGS, at_least, is_newer
+from steps.vchord_indexes import complaint, health, vchord_indexes
 from steps.versions import accepts, written
 
 
@@ -36,6 +39,8 @@ class _Case:
 
 
 Group = Callable[[_Case], Iterator[Finding]]
+
+KILO = 1000
 
 GROUP_OF_STEP = {
     "pgvectors-installed": "library",
@@ -55,7 +60,7 @@ def examine(catalog: Catalog, facts: Facts, options: Options, path: Path) -> lis
     """Return all findings, group by group; the blockers of every step that is left to do among them."""
     found: list[Finding] = []
     case = _Case(catalog, facts, options, path)
-    by_steps = list(_of_steps(catalog, facts, path))
+    by_steps = list(_of_steps(case))
     for name, group in GROUPS.items():
         known = {finding.text for finding in found}
         own = [*group(case), *(f for f in by_steps if f.group == name and f.text not in known)]
@@ -64,27 +69,60 @@ def examine(catalog: Catalog, facts: Facts, options: Options, path: Path) -> lis
     return found
 
 
-def _of_steps(catalog: Catalog, facts: Facts, path: Path) -> Iterator[Finding]:
+def _of_steps(case: _Case) -> Iterator[Finding]:
+    catalog, facts, path = case.catalog, case.facts, case.path
+    about_space = space.space_blockers(catalog, facts, case.options)
     left = [step for step in path.steps if not step.is_done(catalog, facts)]
     for n, step in enumerate(left):
         # a restart is asked for when it is its turn: before that it would say nothing
         if step.point_of_no_return or (step.wants_restart and n > 0):
             continue
         for blocker in step.check(catalog, facts):
-            if _is_premature(step, blocker, path, catalog):
+            if _is_premature(case, step, blocker) or _is_consequence(case, step, blocker):
                 continue
-            yield _from_blocker(GROUP_OF_STEP.get(step.key, "data"), blocker)
+            group = "space" if blocker in about_space else GROUP_OF_STEP.get(step.key, "data")
+            yield _what_the_rows_tell(case, blocker) or _from_blocker(group, blocker)
 
 
-def _is_premature(step: Step, blocker: Blocker, path: Path, catalog: Catalog) -> bool:
+def _is_premature(case: _Case, step: Step, blocker: Blocker) -> bool:
     """Tell whether a blocker is only the path's own earlier work not having been done yet."""
+    catalog, path = case.catalog, case.path
     if step.key == "drop-extension-vectors" and needs_pgvectors(catalog):
-        columns = [column for table in TABLES if (column := column_of(catalog, table)) is not None]
+        converted = (*TABLES, *case.options.include)
+        columns = [column for table in converted if (column := column_of(catalog, table)) is not None]
         own = {f"column {column.name} of table {column.schema}.{column.table}" for column in columns}
         own |= {f"index {index.schema}.{index.name}" for column in columns for index in indexes_on(catalog, column)}
+        own |= {f"constraint {LEFTOVER_CONSTRAINT} on table {column.schema}.{column.table}" for column in columns}
         return any(blocker.found.startswith(name) for name in own)
     later = {"preload-vectorchord-only", "preload-without-pgvectors", "immich-reindexes", "exchange-libraries"}
     return path.key != "pgvector" and step.key in later
+
+
+def _is_consequence(case: _Case, step: Step, blocker: Blocker) -> bool:
+    """Tell whether a blocker only follows from another that is named.
+
+    That is the dimension of a column that is not there, or an older VectorChord than the one that the database has.
+    """
+    created = case.catalog.extensions[VCHORD].version
+    if step.key == "install-vectorchord" and created:
+        return not accepts(accepted(case.catalog, case.options).vchord, created)
+    return any(blocker.what == _dimension(t) and column_of(case.catalog, t) is None for t in TABLES)
+
+
+def _what_the_rows_tell(case: _Case, blocker: Blocker) -> Finding | None:
+    """Return a note in place of a blocker about a dimension that the rows tell: they are read only with --deep."""
+    for table in TABLES:
+        measured = f"lengths.{table.table}" in case.catalog.observed
+        if blocker.what == _dimension(table) and not (
+            measured or dimension_candidates(case.catalog, case.facts, table)
+        ):
+            text = f"{table.table}: the catalogs no longer tell its dimension, the stored arrays do: see with --deep"
+            return Finding("data", "note", text)
+    return None
+
+
+def _dimension(table: Embeddings) -> str:
+    return f"dimension of {table.table}.{COLUMN}"
 
 
 def _from_blocker(group: str, blocker: Blocker) -> Finding:
@@ -122,8 +160,11 @@ def _library(case: _Case) -> Iterator[Finding]:
     if old.version is None and not needs_pgvectors(case.catalog):
         yield Finding("library", "ok", "nothing uses pgvecto.rs")
         return
-    life = worker.life(case.catalog)
-    if life == "unknown":
+    life, complaint = worker.life(case.catalog), complaint_about_files(case.catalog)
+    if complaint is not None:
+        text = f'the files of an index are lost or outdated ("{complaint}"); the embeddings are not in them'
+        yield Finding("library", "note", f"{text}: the path drops the index without reading it, and builds a new one")
+    elif life == "unknown":
         text = "pgvecto.rs's worker: not visible to this role; it is asked right before each change"
         yield Finding("library", "note", text)
     suffix = "" if life in ("not needed", "unknown") else f", its worker {life}"
@@ -134,17 +175,18 @@ def _extensions(case: _Case) -> Iterator[Finding]:
     row, new = accepted(case.catalog, case.options), case.catalog.extensions[VCHORD]
     if new.version and new.offered and is_newer(new.version, new.offered):
         found = f"the database has VectorChord {new.version}, the server only {new.offered}"
-        fixes = (f"install VectorChord {new.version} or newer: there is no way down",)
+        fixes = (f"install VectorChord {new.version} or newer; there are no scripts to an older one",)
         yield _from_blocker("extensions", Blocker("VectorChord's library", found, new.version, fixes))
     elif new.version and not accepts(row.vchord, new.version):
         wanted = f"{written(row.vchord)} (Immich {written(row.immich)})"
-        ways = ("run: migrate update", "or start another Immich release: --target-immich VERSION")
+        other = ("start an Immich release that accepts it, and name that: --target-immich VERSION",)
+        ways = ("run: migrate update", *other) if is_newer(new.offered, new.version) else other
         yield _from_blocker("extensions", Blocker("VectorChord's version", new.version, wanted, ways))
     elif new.version and is_newer(new.offered, new.version):
         text = f"VectorChord {new.offered} is installed, the database is at {new.version}: migrate update"
         yield Finding("extensions", "note", text)
     if new.version and new.offered is None:
-        found = f"extension vchord {new.version} is in the case.catalog, the server no longer offers it"
+        found = f"extension vchord {new.version} is in the catalog, this server no longer offers it"
         fix = (f"put the image or package with VectorChord {new.version} back",)
         yield _from_blocker("extensions", Blocker("VectorChord's library", found, "vchord.so on the server", fix))
     names = ", ".join(f"{e.name} {e.version}" for e in case.catalog.extensions.values() if e.version)
@@ -162,6 +204,9 @@ def _preload(case: _Case) -> Iterator[Finding]:
             fix = (f"take {name}.so out of {PRELOAD}, or put its library back, before the next restart",)
             wanted = "no entry without its library: PostgreSQL would not start (could not access file)"
             yield _from_blocker("preload", Blocker(PRELOAD, found, wanted, fix))
+    if case.catalog.extensions[VCHORD].offered is not None and not is_loaded(case.catalog, VCHORD):
+        text = "VectorChord is installed and not loaded (vchord must be loaded via shared_preload_libraries)"
+        yield Finding("preload", "note", f"{text}: the path lists vchord.so, then asks for a restart")
     for setting in case.catalog.stored_settings:
         limit = GONE_SETTINGS.get(setting.name)
         if limit is not None and at_least(case.catalog.extensions[VCHORD].offered, limit):
@@ -181,14 +226,18 @@ def _rights(case: _Case) -> Iterator[Finding]:
         found = f'role "{role.name}" lacks: {", ".join(missing)}'
         fix = (f"run: migrate --from {_source(case.path)} --dba-script immich.sql",)
         yield _from_blocker("rights", Blocker("rights", found, "a DBA for these statements", fix, "operator", "DBA"))
-    if any(s.name == "role" and s.role in ("", role.name) for s in case.catalog.stored_settings):
-        yield Finding("rights", "note", f'role "{role.name}" is switched to another at connect (setting role)')
+    if any(s.name == "role" and s.role in ("", role.login) for s in case.catalog.stored_settings):
+        text = f'a stored setting makes role "{role.login}" act as "{role.name}": ALTER ROLE ... RESET role undoes it'
+        yield Finding("rights", "note", text)
     rights = "superuser" if role.superuser else "enough for every statement"
     yield Finding("rights", "ok", f'role "{role.name}": {rights}')
 
 
 def _data(case: _Case) -> Iterator[Finding]:
     yield from (Finding("data", "note", remark) for remark in begun_by_others(case.catalog))
+    if not model_blockers(case.catalog, case.facts, case.options):
+        doubts = model_warnings(case.catalog, case.facts, case.options)
+        yield from (Finding("data", "note", doubt) for doubt in doubts)
     for table in TABLES:
         column = column_of(case.catalog, table)
         if column is None:
@@ -200,10 +249,45 @@ def _data(case: _Case) -> Iterator[Finding]:
         counted = f"rows.{table.table}" in case.catalog.observed
         amount = "rows unknown" if rows is None else f"{rows:,} rows{'' if counted else ' (estimate)'}"
         yield Finding("data", "ok", f"{table.table}: {column.type}, {amount}, not read")
+    yield from _indexes(case.catalog)
+
+
+def _indexes(catalog: Catalog) -> Iterator[Finding]:
+    """Yield what is wrong with indexes of VectorChord's that PostgreSQL calls valid."""
+    for index in vchord_indexes(catalog):
+        if health(catalog, index) == "other format":
+            found = f'{index.name} was built by another VectorChord release ("{complaint(catalog, index)}")'
+            wanted = f"the index in the format of VectorChord {catalog.extensions[VCHORD].offered}; every search fails"
+            fix = ("migrate update",)
+            yield _from_blocker("data", Blocker("index", found, wanted, fix))
+
+
+def _space(case: _Case) -> Iterator[Finding]:
+    needed = space.needed(case.catalog, case.facts, case.options)
+    if needed is None:
+        yield Finding("space", "ok", "nothing is left to be copied")
+        return
+    parts = f"copies {_size(needed.copy_bytes)}, WAL {_size(needed.wal_bytes)}, indexes {_size(needed.index_bytes)}"
+    text = f"{_size(needed.total_bytes)} at the peak ({parts})"
+    if needed.free_bytes is None:
+        yield Finding("space", "note", f"needs {text}; the server cannot tell what is free: --data-free-bytes N")
+        return
+    yield Finding("space", "ok", f"{_size(needed.free_bytes)} free, needs {text}")
+
+
+def _size(amount: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if amount < KILO:
+            return f"{amount:,.0f} {unit}"
+        amount /= KILO
+    return f"{amount:,.1f} GB"
 
 
 def _immich(case: _Case) -> Iterator[Finding]:
     yield from (_from_blocker("Immich", blocker) for blocker in upgrade_blockers(case.catalog, case.options))
+    if case.path.key != "pgvector" and vector_extension.names_another(case.options):
+        # on this path no step asks: Immich's own choice would be right if nobody had made it for it
+        yield _from_blocker("Immich", vector_extension.blocker(case.options))
     holder = holder_of(case.catalog, IMMICH_STARTUP_LOCK)
     if holder is not None:
         yield Finding("Immich", "note", f"an Immich is starting: lock 200 is held by {describe(holder)}")
@@ -212,6 +296,8 @@ def _immich(case: _Case) -> Iterator[Finding]:
         yield Finding("Immich", "note", f"{len(others)} other session(s) in this database: stop Immich before the run")
     if case.catalog.extensions[PGVECTORS].version is not None and not needs_pgvectors(case.catalog):
         yield Finding("Immich", "note", "extension vectors is left over: a dump made now cannot be restored without it")
+    if case.catalog.extensions[PGVECTORS].version is None and PGVECTORS in case.catalog.schemas:
+        yield Finding("Immich", "note", "schema vectors is left over from pgvecto.rs: DROP SCHEMA vectors, no CASCADE")
     release = case.catalog.observed.get("immich")
     target = f", to be followed by {written(accepted(case.catalog, case.options).immich)}"
     yield Finding("Immich", "ok", f"release {release.value if release and release.value else 'unknown'}{target}")
@@ -224,11 +310,10 @@ GROUPS: dict[str, Group] = {
     "preload": _preload,
     "rights": _rights,
     "data": _data,
+    "space": _space,
     "Immich": _immich,
 }
 
 
 def _source(path: Path) -> str:
     return "pgvector" if path.key == "pgvector" else "pgvecto.rs"
-
-

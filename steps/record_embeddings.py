@@ -148,8 +148,13 @@ def _missing(catalog: Catalog, table: Embeddings) -> Blocker:
         )
     schemas = [t.schema for t in catalog.tables if t.name == table.table]
     if len(schemas) > 1:
-        found = f"tables of this name in schemas {', '.join(schemas)}"
-    elif schemas:
+        return Blocker(
+            what=f"table {table.table}",
+            found=f"there is one in each of the schemas {', '.join(schemas)}, and none in public",
+            wanted=f"one table {table.table} with its column {COLUMN}",
+            fix=("look which of them Immich uses (its search_path decides), and move the other away or drop it",),
+        )
+    if schemas:
         found = f'the table has no column "{COLUMN}": somebody dropped extension vectors with everything that used it'
     else:
         found = "no such table"

@@ -11,16 +11,15 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
+from steps import vector_extension
 from steps.options import Options
-
-HARMLESS = ("", "vectorchord")
 
 
 class UnsetVectorExtension(Step):
     """Make sure that Immich will choose VectorChord."""
 
     key = "unset-vector-extension"
-    title = "unset DB_VECTOR_EXTENSION"
+    title = vector_extension.TITLE
     actor: ClassVar[Actor] = Actor.OPERATOR
 
     def __init__(self, options: Options) -> None:
@@ -31,22 +30,9 @@ class UnsetVectorExtension(Step):
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when Immich's environment is known not to name another extension, or the operator said so."""
         if self._options.vector_extension is not None:
-            return self._options.vector_extension in HARMLESS
+            return not vector_extension.names_another(self._options)
         return facts.get(f"answer.{self.key}") is True
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. An operator's task."""
-        known = self._options.vector_extension
-        return (
-            Blocker(
-                what=self.title,
-                found=f"DB_VECTOR_EXTENSION={known}" if known else "Immich's environment is not visible from here",
-                wanted="not set, so that Immich takes VectorChord",
-                fix=(
-                    "remove the line DB_VECTOR_EXTENSION=pgvector from Immich's .env or compose file",
-                    "then let me see it: add --env-file .env",
-                    *(() if known else ("or answer the question: --yes says that it is removed",)),
-                ),
-                kind="operator",
-            ),
-        )
+        return (vector_extension.blocker(self._options),)

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from migrator import __version__
+from migrator.cli.choices import choice_options
 from migrator.cli.connecting import connection_options
 
 COMMANDS = {
@@ -42,23 +43,6 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _dimensions(_ctx: click.Context, _param: click.Parameter, value: Sequence[str]) -> dict[str, int]:
-    dimensions: dict[str, int] = {}
-    for item in value:
-        table, equals, number = item.partition("=")
-        if not equals or not number.isdecimal() or not int(number):
-            raise click.BadParameter(f'"{item}" is not of the form TABLE=N, such as smart_search=768')
-        dimensions[table] = int(number)
-    return dimensions
-
-
-def _places(_ctx: click.Context, _param: click.Parameter, value: Sequence[str]) -> list[str]:
-    for item in value:
-        if len(item.split(".")) != 3:  # noqa: PLR2004 - schema, table, column
-            raise click.BadParameter(f'"{item}" is not of the form SCHEMA.TABLE.COLUMN, such as public.photos.vector')
-    return list(value)
-
-
 @click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="migrate", message="%(prog)s %(version)s")
 @click.option("--from", "source", type=click.Choice(["pgvecto.rs", "pgvector"]), help="What Immich uses today.")
@@ -71,19 +55,7 @@ def _places(_ctx: click.Context, _param: click.Parameter, value: Sequence[str]) 
 @click.option("--restart-command", metavar="CMD", help="Restarts PostgreSQL when a step needs it.")
 @click.option("--alter-system/--no-alter-system", default=True,
               help="Write shared_preload_libraries with ALTER SYSTEM: merged, never reloaded.")  # fmt: skip
-@click.option("--target-immich", metavar="VERSION", help="The Immich release that will be started afterwards.")
-@click.option("--dimension", "dimensions", metavar="TABLE=N", multiple=True, callback=_dimensions,
-              help="The dimension of a table that nobody knows any more.")  # fmt: skip
-@click.option("--environment", type=click.Choice(["debian", "docker", "cloudnativepg", "nixos", "other"]),
-              help="Where the server runs, for instructions; otherwise guessed.")  # fmt: skip
-@click.option("--clip-model", metavar="NAME",
-              help="The CLIP model that Immich uses, or off; otherwise read from its settings.")  # fmt: skip
-@click.option("--data-free-bytes", type=click.IntRange(min=0), metavar="N",
-              help="Free space on the server's data volume, which it cannot tell itself.")  # fmt: skip
-@click.option("--ignore-database", "ignored_databases", metavar="NAME", multiple=True,
-              help="Another database of the server, that you know not to need pgvecto.rs.")  # fmt: skip
-@click.option("--include", "include", metavar="SCHEMA.TABLE.COLUMN", multiple=True, callback=_places,
-              help="Convert this column of pgvecto.rs too, outside Immich's tables.")  # fmt: skip
+@choice_options
 @click.option("--lock-timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=5.0, show_default=True,
               help="How long to wait for a table's lock, six times, before saying who holds it.")  # fmt: skip
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from migrator.cli.choices import choice_options
 from migrator.cli.connecting import connection_options, connections_of
 from migrator.cli.console import choose, stdout
 from migrator.cli.render import text
@@ -26,7 +27,7 @@ INDENT = 20
 @click.option("--from", "source", type=click.Choice(["pgvecto.rs", "pgvector"]), default="pgvecto.rs")
 @click.option("--path", type=click.Choice(["automatic", "manual"]), help="Otherwise chosen by the catalogs.")
 @connection_options
-@click.option("--target-immich", metavar="VERSION", help="The Immich release that will be started afterwards.")
+@choice_options
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The run's journal.")
 @click.option("--deep", is_flag=True, help="Also count rows: reads both tables.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")

@@ -47,7 +47,7 @@ def doctor(
     Raises:
         MigratorError: no connection, or no database that the path knows.
     """
-    session = Session(conninfo, content.interest if deep else _without_rows(content.interest), read_only=True)
+    session = Session(conninfo, content.examined if deep else _without_rows(content.examined), read_only=True)
     try:
         session.open()
         catalog = session.catalog()

@@ -1,0 +1,48 @@
+"""The options by which a person tells what no server shows, the same for the run and its examination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _dimensions(_ctx: click.Context, _param: click.Parameter, value: Sequence[str]) -> dict[str, int]:
+    dimensions: dict[str, int] = {}
+    for item in value:
+        table, equals, number = item.partition("=")
+        if not equals or not number.isdecimal() or not int(number):
+            raise click.BadParameter(f'"{item}" is not of the form TABLE=N, such as smart_search=768')
+        dimensions[table] = int(number)
+    return dimensions
+
+
+def _places(_ctx: click.Context, _param: click.Parameter, value: Sequence[str]) -> list[str]:
+    for item in value:
+        if len(item.split(".")) != 3:  # noqa: PLR2004 - schema, table, column
+            raise click.BadParameter(f'"{item}" is not of the form SCHEMA.TABLE.COLUMN, such as public.photos.vector')
+    return list(value)
+
+
+def choice_options(command: Command) -> Command:
+    """Add them, in the order in which they stand in --help."""
+    for option in reversed((
+        click.option("--target-immich", metavar="VERSION", help="The Immich release that will be started afterwards."),
+        click.option("--dimension", "dimensions", metavar="TABLE=N", multiple=True, callback=_dimensions,
+                     help="The dimension of a table that nobody knows any more."),
+        click.option("--environment", type=click.Choice(["debian", "docker", "cloudnativepg", "nixos", "other"]),
+                     help="Where the server runs, for instructions; otherwise guessed."),
+        click.option("--clip-model", metavar="NAME",
+                     help="The CLIP model that Immich uses, or off; otherwise read from its settings."),
+        click.option("--data-free-bytes", type=click.IntRange(min=0), metavar="N",
+                     help="Free space on the server's data volume, which it cannot tell itself."),
+        click.option("--ignore-database", "ignored_databases", metavar="NAME", multiple=True,
+                     help="Another database of the server, that you know not to need pgvecto.rs."),
+        click.option("--include", "include", metavar="SCHEMA.TABLE.COLUMN", multiple=True, callback=_places,
+                     help="Convert this column of pgvecto.rs too, outside Immich's tables."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
