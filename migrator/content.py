@@ -113,6 +113,9 @@ class Content(Protocol):
     def overview(self, catalog: Catalog, facts: Facts) -> Overview:
         """Return what was found and what will be."""
 
+    def in_the_way(self, catalog: Catalog, facts: Facts, path: Path) -> Sequence[Blocker]:
+        """Return what will stop the path later on and can be mended now: better to hear it before the first step."""
+
     def ending(self, catalog: Catalog, facts: Facts, path: Path) -> Ending:
         """Return what is true now that every step is done."""
 

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 from migrator.catalog import Catalog, Column, Extension, Interest
 from migrator.content import ComponentLine, Ending, Finding, Overview, Path, TableLine
 from migrator.execute import Diagnosis
-from migrator.step import Facts
+from migrator.step import Blocker, Facts
 from steps import known_errors, other_databases, worker
 from steps.choice import Source, begun_by_others, choose
 from steps.clip_models import model_warnings
@@ -99,6 +99,11 @@ class ImmichContent:
     def examine(self, catalog: Catalog, facts: Facts, path: Path) -> list[Finding]:
         """Return everything that stands in the way of the path, and what is well, group by group."""
         return examine(catalog, facts, self.options, path)
+
+    def in_the_way(self, catalog: Catalog, facts: Facts, path: Path) -> Sequence[Blocker]:
+        """Return what will stop the path later on and can be mended now."""
+        found = examine(catalog, facts, self.options, path)
+        return [finding.blocker for finding in found if finding.status == "blocked" and finding.blocker is not None]
 
     def ending(self, catalog: Catalog, facts: Facts, path: Path) -> Ending:
         """Return what is true now that every step is done."""

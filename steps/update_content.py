@@ -11,7 +11,7 @@ from migrator.catalog import Catalog, Index, Interest
 from migrator.content import ComponentLine, Ending, Overview, Path, TableLine
 from migrator.errors import WrongSource
 from migrator.execute import Diagnosis
-from migrator.step import Facts
+from migrator.step import Blocker, Facts
 from steps import update_errors
 from steps.names import PGVECTOR, VCHORD
 from steps.options import Options
@@ -92,6 +92,10 @@ class UpdateContent:
             case _:
                 today, then = "could not be asked", "rebuilt where it cannot be read"
         return TableLine(index.name, rows_below(catalog, index), today, then)
+
+    def in_the_way(self, catalog: Catalog, facts: Facts, path: Path) -> Sequence[Blocker]:
+        """Return nothing: an update meets all that it can meet in its first steps."""
+        return ()
 
     def ending(self, catalog: Catalog, facts: Facts, path: Path) -> Ending:
         """Return what is true now that every step is done."""

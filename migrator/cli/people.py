@@ -94,8 +94,18 @@ def first_screen(situation: Situation) -> list[str]:
         return [*lines, "", *text.steps(situation.path, planned)]
     lines += [*text.found(situation.overview), ""]
     lines += text.wrapped(f"Path: {situation.path.name}, because {situation.path.why}.")
-    lines += ["", *text.steps(situation.path, planned), ""]
+    lines += ["", *text.steps(situation.path, planned), "", *_in_the_way(situation)]
     return [*lines, *text.wrapped(" ".join(_advice(planned)))]
+
+
+def _in_the_way(situation: Situation) -> Iterator[str]:
+    if not situation.in_the_way:
+        return
+    yield from text.wrapped("Something will stop this on the way. Better to mend it before you start:")
+    for blocker in situation.in_the_way:
+        yield f"  {blocker.what}"
+        yield from text.blocker_lines(blocker)
+    yield ""
 
 
 def _advice(planned: Sequence[PlannedStep]) -> Iterator[str]:

@@ -78,6 +78,8 @@ class Situation:
     overview: Overview
     path: MigrationPath
     pending: tuple[Step, ...]
+    in_the_way: tuple[Blocker, ...]
+    """What will stop the run later on, and can be mended before it begins."""
     journal: Path
     resumed_from: str | None
     """When the run began that this one goes on with; None for a new one."""
@@ -178,6 +180,7 @@ def _look(session: Session, request: Request, content: Content, catalog: Catalog
         overview=content.overview(catalog, facts).with_warnings(told),
         path=path,
         pending=tuple(pending(path.steps, catalog, facts)),
+        in_the_way=tuple(content.in_the_way(catalog, facts, path)),
         journal=place,
         resumed_from=resumed_from,
         interrupted_at=interrupted_at,

@@ -4,9 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from servers import MakeServer
+
 from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.immich_catalog import content_hashes
-from servers import MakeServer
 
 MIGRATE = str(Path(sys.executable).with_name("migrate"))
 WAITING = 3
