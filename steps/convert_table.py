@@ -23,6 +23,7 @@ from steps.survey import odd_rows
 
 SECONDS_PER_GIGABYTE_READER = 18.0
 SECONDS_PER_GIGABYTE_CAST = 45.0
+STORAGE = {"p": SQL("PLAIN"), "e": SQL("EXTERNAL"), "m": SQL("MAIN"), "x": SQL("EXTENDED")}
 
 
 class ConvertTable(Step):
@@ -79,8 +80,14 @@ class ConvertTable(Step):
         if catalog.extensions[PGVECTORS].version is None:
             return NoWayBack("extension vectors is gone, and its type with it")
         measure = proof.measure_values(column, with_reader=False)
-        back = SQL("ALTER COLUMN {column} TYPE vectors.vector({n}) USING ({column}::real[])::vectors.vector").format(
-            column=Identifier(column.name), n=Literal(column.typmod)
+        # the types differ in their default, by release of pgvecto.rs too, and Immich sets its own
+        back = SQL(
+            "ALTER COLUMN {column} TYPE vectors.vector({n}) USING ({column}::real[])::vectors.vector, "
+            "ALTER COLUMN {column} SET STORAGE {storage}"
+        ).format(
+            column=Identifier(column.name),
+            n=Literal(column.typmod),
+            storage=STORAGE.get(str(before.get("storage")), STORAGE["e"]),
         )
         return (
             *worker.probe(catalog),

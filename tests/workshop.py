@@ -105,6 +105,7 @@ class Workshop:
         session.open()
         journal = Journal.create_or_open(self.journal)
         try:
+            journal.begin_invocation({})
             executor = Executor(session, journal, self._hear, known_errors.diagnose, IMPATIENT)
             executor.carry_out(step, statements, session.catalog())
         finally:
