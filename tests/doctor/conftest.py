@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from patients import Patient
+from patients import BOTH, Patient
+from servers import MakeServer
 from workshops import loaded_server
 
 from migrator.sandbox.server import Server
@@ -28,3 +29,16 @@ def patient(loaded_server: Callable[[str], Server], tmp_path: Path) -> Iterator[
     found = Patient(loaded_server("0.3.0"), tmp_path / "journal.db")
     yield found
     found.drop()
+
+
+@pytest.fixture
+def make_patient(make_server: MakeServer, tmp_path: Path) -> Callable[..., Patient]:
+    """Return a function that builds Immich's database on a server of its own, to have its libraries exchanged."""
+
+    def make(vectors: str = "0.3.0", vchord: str = "0.3.0", preload: str = BOTH, **immich: object) -> Patient:
+        server = make_server(install={"vectors": vectors, "vchord": vchord}, preload=preload)
+        found = Patient(server, tmp_path / "journal.db")
+        found.build(**immich)
+        return found
+
+    return make

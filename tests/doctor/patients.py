@@ -11,6 +11,7 @@ from migrator.sandbox.server import Server
 
 NAME, ROLE = "immich", "immich"
 ROWS = 20
+BOTH = "vchord.so, vectors.so"
 
 
 class Patient:
@@ -35,6 +36,18 @@ class Patient:
         with self.server.connect(NAME) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
+
+    def restart(self, *, preload: str | None = None, vectors: str | None = None, vchord: str | None = None) -> None:
+        """Stop the server, exchange libraries ("" removes one) and the list, and start it again."""
+        self.server.stop()
+        for extension, version in (("vectors", vectors), ("vchord", vchord)):
+            if version == "":
+                self.server.remove(extension)
+            elif version is not None:
+                self.server.install(extension, version)
+        if preload is not None:
+            self.server.set_preload(preload)
+        self.server.start()
 
     def examine(self, *more: str) -> Examined:
         """Let the doctor look, on a system that no instruction is guessed for."""
