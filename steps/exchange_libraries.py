@@ -12,10 +12,11 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, NoWayBack, Statement, Step
-from steps import other_databases
+from steps import other_databases, preload
 from steps.instructions import exchange_libraries
 from steps.names import PGVECTORS, VCHORD
 from steps.options import Options, accepted
+from steps.state import is_loaded
 from steps.versions import accepts, written
 
 
@@ -47,7 +48,7 @@ class ExchangeLibraries(Step):
                 found=f"pgvecto.rs {old or 'removed'}, VectorChord {new or 'not installed'}",
                 wanted=f"VectorChord {written(row.vchord)} for PostgreSQL {catalog.server.version_num // 10000}, "
                 "pgvecto.rs removed",
-                fix=exchange_libraries(catalog, row, self._options.environment),
+                fix=(*_preload(catalog), *exchange_libraries(catalog, row, self._options.environment)),
                 kind="operator",
             ),
         )
@@ -55,3 +56,14 @@ class ExchangeLibraries(Step):
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
         """Read-only. Only the operator could bring the package back."""
         return NoWayBack("the library of pgvecto.rs has to be installed again by the operator")
+
+
+def _preload(catalog: Catalog) -> tuple[str, ...]:
+    """Return what to do about the preload list where it was not done by a step before, since nobody here can see it."""
+    if preload.is_listed_in_a_file(catalog) or not is_loaded(catalog, PGVECTORS):
+        return ()
+    wanted = ", ".join(preload.merged(catalog, (VCHORD,), remove=(PGVECTORS,)))
+    return (
+        f"wherever it is set: shared_preload_libraries = '{wanted}', with whatever else is in it",
+        "(PostgreSQL does not start while vectors.so is listed and gone)",
+    )

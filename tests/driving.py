@@ -85,6 +85,14 @@ def do_as_operator(server: Server, step: str, *, vchord: str = "0.3.0", database
         case "preload-both-libraries":
             server.set_preload("vchord.so, vectors.so")
             server.restart()
+        case "preload-without-pgvectors":
+            server.set_preload("")
+        case "exchange-libraries":
+            server.stop()
+            server.remove("vectors")
+            server.install("vchord", vchord)
+            server.set_preload("vchord.so")
+            server.start()
         case "preload-vectorchord-only":
             server.set_preload("vchord.so")
             server.restart()
