@@ -1,6 +1,6 @@
 """The operator installs pgvector, which provides the type `vector` and stays for good.
 
-Precondition: none. Done when the server offers (or has) a version in the accepted range.
+Precondition: none. Done when the server offers a version in the accepted range.
 Undone by removing the package.
 """
 
@@ -28,25 +28,12 @@ class InstallPgvector(Step):
         self._options = options
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
-        """Read-only. True when an accepted version is offered, and the created one, if any, is accepted too."""
-        extension, ranges = catalog.extensions[PGVECTOR], accepted(catalog, self._options).pgvector
-        return accepts(ranges, extension.offered) and (extension.version is None or accepts(ranges, extension.version))
+        """Read-only. True when an accepted version is offered."""
+        return accepts(accepted(catalog, self._options).pgvector, catalog.extensions[PGVECTOR].offered)
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. Say what is offered, what is wanted and how to get there."""
-        extension, ranges = catalog.extensions[PGVECTOR], accepted(catalog, self._options).pgvector
-        if accepts(ranges, extension.offered):
-            return (
-                Blocker(
-                    what=self.title,
-                    found=f"pgvector {extension.offered} is installed, this database still has {extension.version}",
-                    wanted=f"pgvector {written(ranges)}",
-                    fix=("as a superuser: ALTER EXTENSION vector UPDATE;",),
-                    kind="operator",
-                    who="DBA",
-                ),
-            )
-        offered = extension.offered
+        offered, ranges = catalog.extensions[PGVECTOR].offered, accepted(catalog, self._options).pgvector
         return (
             Blocker(
                 what=self.title,

@@ -43,6 +43,7 @@ from steps.update_extensions import UpdateExtensions
 from steps.update_fence import KeepImmichOutOfUpdate
 from steps.update_indexes import RebuildIndexes
 from steps.update_library import NewLibraryInstalled
+from steps.update_pgvector import UpdatePgvector
 from steps.update_restart import RestartForUpdate
 from steps.update_search import SearchEveryIndex
 from steps.update_state import is_finished
@@ -58,6 +59,7 @@ def automatic(options: Options) -> tuple[Step, ...]:
     return (
         PgvectorsInstalled(options).carries_out(step(1)),
         InstallPgvector(options).carries_out(step(2)),
+        UpdatePgvector().carries_out(added(2)),
         InstallVectorchord(options).carries_out(step(3)),
         PreloadBothLibraries(options).carries_out(step(4)),
         RestartForVectorchord(options).carries_out(step(5)),
@@ -109,6 +111,7 @@ def manual(options: Options) -> tuple[Step, ...]:
         PreloadWithoutPgvectors(options).carries_out(added(3)),
         ExchangeLibraries(options).carries_out(step(3)),
         InstallPgvector(options).carries_out(step(3)),
+        UpdatePgvector().carries_out(added(3)),
         PreloadVectorchordOnly(options, "preload vchord.so").carries_out(step(3)),
         RestartForVectorchord(options).carries_out(step(3)),
         CreateExtensionVchord().carries_out(step(4)),
@@ -138,6 +141,7 @@ def pgvector(options: Options) -> tuple[Step, ...]:
     step, added = _section("Migrating from pgvector")
     return (
         InstallPgvector(options).carries_out(step(1)),
+        UpdatePgvector().carries_out(step(1)),
         InstallVectorchord(options).carries_out(step(2)),
         PreloadVectorchordOnly(options, "preload vchord.so").carries_out(step(2)),
         RestartForVectorchord(options).carries_out(step(2)),
@@ -164,7 +168,7 @@ def pgvector(options: Options) -> tuple[Step, ...]:
     )
 
 
-AUTOMATIC_GROUPS = {7: "convert and index"}
+AUTOMATIC_GROUPS = {2: "pgvector 0.7 or newer", 7: "convert and index"}
 MANUAL_GROUPS = {
     1: "note the dimension",
     2: "take the embeddings out of pgvecto.rs",
