@@ -8,11 +8,13 @@ from __future__ import annotations
 import shlex
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from driving import Tool
 from examination import BLOCKED, DONE, WAITING
 from failures import shown
-from patients import BOTH, Patient
+from patients import BOTH, NAME, ROLE, Patient
 
 from migrator.sandbox.processes import processes_in, wait_until
 from migrator.sandbox.server import Server
@@ -145,29 +147,22 @@ def test_c3_c4_a_newer_vectorchord_was_installed(make_patient: MakePatient) -> N
     said.assert_names(shown()["C4"])
 
 
-def test_d1_the_files_of_the_index_are_lost(make_patient: MakePatient) -> None:
-    """As after a restore, whose copy left `pg_vectors` out: worth a note, since the embeddings were not in them."""
-    patient = make_patient(vectors="0.2.0")
+@pytest.mark.parametrize("version", ["0.2.0", "0.3.0"])
+def test_d1_the_files_of_the_index_are_lost(make_patient: MakePatient, tmp_path: Path, version: str) -> None:
+    """As after a restore whose copy left `pg_vectors` out: only a note, and the path does come through."""
+    patient = make_patient(vectors=version)
     patient.server.stop()
     shutil.rmtree(patient.server.data / "pg_vectors")
     patient.server.start()
     said = patient.examine()
     assert said.code == DONE
     said.assert_names(shown()["D1"])
+    tool = Tool(tmp_path, patient.server.conninfo(NAME, ROLE), patient.journal)
+    assert tool.migrate().returncode == WAITING
+    assert tool.next_step() == "restart-without-pgvectors"
 
 
-def test_d1_also_where_the_worker_survives_a_reload(make_patient: MakePatient) -> None:
-    """The same on 0.3.0, whose worker no run has to ask for."""
-    patient = make_patient(vectors="0.3.0")
-    patient.server.stop()
-    shutil.rmtree(patient.server.data / "pg_vectors")
-    patient.server.start()
-    said = patient.examine()
-    assert said.code == DONE
-    said.assert_names(shown()["D1"])
-
-
-def test_d2_the_index_is_of_another_format(make_patient: MakePatient) -> None:
+def test_d2_the_index_is_of_another_format(make_patient: MakePatient, tmp_path: Path) -> None:
     """PostgreSQL calls it valid, before and after the catalog was updated; planning a search shows it."""
     patient = make_patient(source="vchord", vchord="0.4.3", immich_version="2.0.0")
     assert patient.examine().troubles == []
@@ -178,7 +173,9 @@ def test_d2_the_index_is_of_another_format(make_patient: MakePatient) -> None:
         said.assert_names(shown()["D2"])
         assert "face_index was built by another VectorChord release" in said.text
         patient.execute("ALTER EXTENSION vchord UPDATE")
-    patient.execute("REINDEX INDEX clip_index", "REINDEX INDEX face_index", "ANALYZE")
+    tool = Tool(tmp_path, patient.server.conninfo(NAME, ROLE), patient.journal)
+    remedy = ("update", "--yes", "--no-input", "--target-immich", "2.1.0")
+    assert tool.call(*remedy, "--database", tool.database, "--journal", str(tmp_path / "u.db")).returncode == DONE
     assert patient.examine("--target-immich", "2.1.0").troubles == []
 
 
