@@ -31,17 +31,16 @@ def prepared(make_server: MakeServer, folder: Path) -> Journey:
 
 
 def test_a_second_copy_is_refused(make_server: MakeServer, server_folder: Path) -> None:
-    """Exit 5 and the holder's pid, with the same journal or another; the first copy is not disturbed."""
+    """Exit 5 and the holder's pid, whatever its journal; the first copy is not disturbed."""
     first = prepared(make_server, server_folder)
     with held_at("convert-smart-search/rewrite finished", first.arguments, server_folder) as held:
         held.wait_for_event()
         with first.server.connect() as connection:
             row = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'migrate'").fetchone()
         assert row is not None
-        for journal in (first.journal, server_folder / "other.db"):
-            ended = Journey(first.server, journal).start()
-            assert ended.code == REFUSED, ended.said
-            assert f"pid {row[0]}" in ended.err
+        ended = Journey(first.server, server_folder / "other.db").start()
+        assert ended.code == REFUSED, ended.said
+        assert f"pid {row[0]}" in ended.err
         assert not (server_folder / "other.db").exists()
         shown = start_tool(["status", f"--journal={first.journal}", f"--database={first.server.conninfo('immich')}"])
         assert shown.code == DONE, shown.said
