@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
-from steps import worker
+from steps import rewriting, worker
 from steps.index import SECONDS_PER_ROW_MANY_LISTS, SECONDS_PER_ROW_ONE_LIST, create_index, list_count
 from steps.names import Embeddings
 from steps.state import column_of, definition, index_of, is_converted, is_indexed, rows_of
@@ -52,9 +52,12 @@ class BuildIndex(Step):
         rows, old = rows_of(catalog, self._table) or 0, index_of(catalog, self._table)
         drop = SQL("DROP INDEX {}").format(Identifier(column.schema, self._table.index))
         # before the conversion the old index is the conversion's to drop
-        in_the_way = old is not None and is_converted(catalog, self._table)
+        converted = is_converted(catalog, self._table)
+        in_the_way = old is not None and converted
         return (
             *worker.probe(catalog),
+            # on its own, so that nobody is kept from reading during the build
+            *(rewriting.drop_leftover_constraint(catalog, column, alone=True) if converted else ()),
             *([Statement("drop-old", drop, "it has the name, but not what Immich wants", owner)] if in_the_way else []),
             Statement(
                 "create",

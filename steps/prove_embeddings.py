@@ -30,7 +30,9 @@ class ProveEmbeddings(Step):
         return ()
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
-        """Read-only. One measurement per table, compared with the recorded one."""
+        """Read-only. One measurement per table that was recorded, compared with the recorded one."""
+        # before anything is recorded, a plan shows what a run will do
+        recorded = [table for table in TABLES if facts.get(f"proof.{table.table}") is not None] or TABLES
         return [
             Statement(
                 f"hash-{table.table}",
@@ -41,7 +43,7 @@ class ProveEmbeddings(Step):
                 if_unequal="Immich committed its conversion; if rows were added or deleted meanwhile that is why, "
                 "and --reindex-by tool goes on from here",
             )
-            for table in TABLES
+            for table in recorded
             if (column := column_of(catalog, table)) is not None and column.key is not None
         ]
 

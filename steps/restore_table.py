@@ -58,6 +58,7 @@ class RestoreTable(Step):
             *worker.probe(catalog),
             rewriting.lock(column),
             rewriting.measure_before(self._table.table, column, measure, recorded=recorded),
+            *rewriting.drop_what_forbids_it(catalog, column),
             rewriting.rewrite(column, action, "the documented rewrite; it checks every row's length, NaN and infinity"),
             rewriting.measure_after(self._table.table, column, measure),
             rewriting.note_dimension(column, dimension),

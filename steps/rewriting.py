@@ -53,17 +53,22 @@ def measure_after(label: str, column: Column, query: Composed) -> Statement:
 
 def drop_what_forbids_it(catalog: Catalog, column: Column) -> Sequence[Statement]:
     """Return the drops of every index on the column, and of a constraint that a killed Immich left behind."""
-    statements: list[Statement] = []
-    table = Identifier(column.schema, column.table)
-    if any((c.schema, c.table, c.name) == (column.schema, column.table, LEFTOVER_CONSTRAINT) for c in catalog.checks):
-        drop = SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(table, Identifier(LEFTOVER_CONSTRAINT))
-        why = "left over by an Immich that was interrupted while it changed the model; it uses the old cast"
-        statements.append(Statement("drop-constraint", drop, why, owner_of(column)))
+    statements = [*drop_leftover_constraint(catalog, column)]
     for index in indexes_on(catalog, column):
         drop = SQL("DROP INDEX {}").format(Identifier(index.schema, index.name))
         why = "an index of the old type forbids the change; its definition is recorded"
         statements.append(Statement(f"drop-index-{index.name}", drop, why, owner_of(column)))
     return statements
+
+
+def drop_leftover_constraint(catalog: Catalog, column: Column, *, alone: bool = False) -> Sequence[Statement]:
+    """Return the drop of the constraint that a killed Immich left behind; Immich could not change the model with it."""
+    if all((c.schema, c.table, c.name) != (column.schema, column.table, LEFTOVER_CONSTRAINT) for c in catalog.checks):
+        return ()
+    table = Identifier(column.schema, column.table)
+    drop = SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(table, Identifier(LEFTOVER_CONSTRAINT))
+    why = "left over by an Immich that was interrupted while it changed the model; it uses the old cast"
+    return (Statement("drop-constraint", drop, why, owner_of(column), alone=alone),)
 
 
 def rewrite(column: Column, action: Composed, why: str) -> Statement:
