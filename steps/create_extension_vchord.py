@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from psycopg.sql import SQL, Identifier
 
-from migrator.catalog import Catalog, Extension
+from migrator.catalog import Catalog
 from migrator.step import SUPERUSER, Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
 from steps import worker
-from steps.names import PGVECTOR, PGVECTORS, PROBES, VCHORD
+from steps.names import PGVECTOR, PROBES, VCHORD
 
 SCHEMA = "public"
 
@@ -26,9 +26,9 @@ class CreateExtensionVchord(Step):
     title = "create extension vchord"
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
-        """Read-only. True when vchord and vector are in their schema and the probes are set for the database."""
+        """Read-only. True when vchord and vector are created and the probes are set for the database."""
         created = all(catalog.extensions[name].version for name in (PGVECTOR, VCHORD))
-        return created and _probes_are_set(catalog) and not _misplaced(catalog)
+        return created and _probes_are_set(catalog)
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. The worker must not be gone."""
@@ -56,7 +56,7 @@ class CreateExtensionVchord(Step):
             "Immich does this when it creates the extension; its index refuses every search without",
             Privilege(Right.DATABASE_OWNER),
         )
-        statements = (*worker.probe(catalog), *(_move(extension) for extension in _misplaced(catalog)))
+        statements = worker.probe(catalog)
         if catalog.extensions[VCHORD].version is None or catalog.extensions[PGVECTOR].version is None:
             statements = (*statements, create)
         return statements if _probes_are_set(catalog) else (*statements, probes)
@@ -72,17 +72,6 @@ class CreateExtensionVchord(Step):
         ]
         reset = SQL("ALTER DATABASE {} RESET vchordrq.probes").format(Identifier(catalog.database.name))
         return (Statement("reset-probes", reset, "was not set before", Privilege(Right.DATABASE_OWNER)), *drops)
-
-
-def _misplaced(catalog: Catalog) -> list[Extension]:
-    """Return the extensions that CREATE EXTENSION put into pgvecto.rs's schema, first in the search_path of its day."""
-    return [e for e in catalog.extensions.values() if e.name != PGVECTORS and e.schema == PGVECTORS]
-
-
-def _move(extension: Extension) -> Statement:
-    sql = SQL("ALTER EXTENSION {} SET SCHEMA {}").format(Identifier(extension.name), Identifier(SCHEMA))
-    owner = Privilege(Right.EXTENSION_OWNER, extension.name)
-    return Statement(f"move-{extension.name}", sql, "schema vectors is going to be dropped", owner)
 
 
 def _probes_are_set(catalog: Catalog) -> bool:

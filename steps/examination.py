@@ -43,6 +43,8 @@ Group = Callable[[_Case], Iterator[Finding]]
 KILO = 1000
 
 GROUP_OF_STEP = {
+    "server-fits": "server",
+    "extensions-in-public": "extensions",
     "pgvectors-installed": "library",
     "install-pgvector": "extensions",
     "install-vectorchord": "extensions",

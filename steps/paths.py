@@ -17,6 +17,7 @@ from steps.detach_table import DetachTable
 from steps.drop_extension_vectors import DropExtensionVectors
 from steps.drop_schema_vectors import DropSchemaVectors
 from steps.exchange_libraries import ExchangeLibraries
+from steps.extensions_in_public import ExtensionsInPublic
 from steps.hash_embeddings import HashEmbeddings
 from steps.immich_reindexes import ImmichReindexes
 from steps.install_pgvector import InstallPgvector
@@ -36,6 +37,7 @@ from steps.restart_for_vectorchord import RestartForVectorchord
 from steps.restart_without_pgvectors import RestartWithoutPgvectors
 from steps.restore_indexes import RestoreIndexes
 from steps.restore_table import RestoreTable
+from steps.server_fits import ServerFits
 from steps.state import both_converted, everything_in_vectorchord
 from steps.uninstall_pgvectors import UninstallPgvectors
 from steps.unset_vector_extension import UnsetVectorExtension
@@ -57,12 +59,14 @@ def automatic(options: Options) -> tuple[Step, ...]:
     """Return the path for both libraries installed side by side: twelve steps, the seventh in parts."""
     step, added = _section("Migrating from pgvecto.rs: automatic migration")
     return (
+        ServerFits(options).carries_out(added(1)),
         PgvectorsInstalled(options).carries_out(step(1)),
         InstallPgvector(options).carries_out(step(2)),
         UpdatePgvector().carries_out(added(2)),
         InstallVectorchord(options).carries_out(step(3)),
         PreloadBothLibraries(options).carries_out(step(4)),
         RestartForVectorchord(options).carries_out(step(5)),
+        ExtensionsInPublic().carries_out(added(6)),
         CreateExtensionVchord().carries_out(step(6)),
         *(
             (
@@ -99,6 +103,7 @@ def manual(options: Options) -> tuple[Step, ...]:
     # an Immich that is to build the indexes itself is let in as soon as it can no longer mistake the columns
     finished = both_converted if options.reindex_by == "immich" else everything_in_vectorchord
     return (
+        ServerFits(options).carries_out(added(1)),
         PgvectorsInstalled(options).carries_out(step(1)),
         NoteDimension().carries_out(step(1)),
         KeepImmichOut(options, finished).carries_out(added(2)),
@@ -106,6 +111,7 @@ def manual(options: Options) -> tuple[Step, ...]:
         DetachTable(SMART_SEARCH, options).carries_out(step(2)),
         DetachTable(FACE_SEARCH, options).carries_out(step(2)),
         *(DetachTable(other, options).carries_out(added(2)) for other in options.include),
+        ExtensionsInPublic().carries_out(added(3)),
         DropExtensionVectors().carries_out(added(3)),
         DropSchemaVectors().carries_out(added(3)),
         PreloadWithoutPgvectors(options).carries_out(added(3)),
@@ -140,11 +146,13 @@ def pgvector(options: Options) -> tuple[Step, ...]:
     """Return the path from pgvector: the data stays where it is, the indexes are replaced."""
     step, added = _section("Migrating from pgvector")
     return (
+        ServerFits(options).carries_out(added(1)),
         InstallPgvector(options).carries_out(step(1)),
         UpdatePgvector().carries_out(step(1)),
         InstallVectorchord(options).carries_out(step(2)),
         PreloadVectorchordOnly(options, "preload vchord.so").carries_out(step(2)),
         RestartForVectorchord(options).carries_out(step(2)),
+        ExtensionsInPublic().carries_out(added(3)),
         CreateExtensionVchord().carries_out(step(3)),
         UnsetVectorExtension(options).carries_out(step(4)),
         *(
@@ -168,7 +176,12 @@ def pgvector(options: Options) -> tuple[Step, ...]:
     )
 
 
-AUTOMATIC_GROUPS = {2: "pgvector 0.7 or newer", 7: "convert and index"}
+AUTOMATIC_GROUPS = {
+    1: "pgvecto.rs is still installed",
+    2: "pgvector 0.7 or newer",
+    6: "create extension vchord",
+    7: "convert and index",
+}
 MANUAL_GROUPS = {
     1: "note the dimension",
     2: "take the embeddings out of pgvecto.rs",
@@ -176,7 +189,12 @@ MANUAL_GROUPS = {
     4: "restore the column types",
     5: "build the indexes",
 }
-PGVECTOR_GROUPS = {1: "pgvector 0.7 or newer", 2: "install VectorChord", 5: "replace the indexes"}
+PGVECTOR_GROUPS = {
+    1: "pgvector 0.7 or newer",
+    2: "install VectorChord",
+    3: "create extension vchord",
+    5: "replace the indexes",
+}
 """Titles of documented steps that consist of several states."""
 
 

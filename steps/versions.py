@@ -55,6 +55,11 @@ def accepted_by(immich: str | None) -> Accepted:
     return next((row for row in TABLE if version is not None and version in row.immich), DOCUMENTED)
 
 
+def releases_for_postgres(major: int) -> tuple[str, ...]:
+    """Return the ranges of Immich releases that take a PostgreSQL major, newest last."""
+    return tuple(written(row.immich) for row in TABLE if accepts(row.postgres, str(major)))
+
+
 def accepts(ranges: SpecifierSet, text: str | None) -> bool:
     """Tell whether a version lies in a range; what cannot be parsed does not."""
     version = parse(text)

@@ -71,7 +71,7 @@ def test_detailed_exit_code(prepare: Callable[..., tuple[Server, Tool]]) -> None
     run_to_the_end(tool, server, "--restart-command", server.restart_command())
     said = tool.call(*arguments)
     assert said.returncode == DONE
-    assert " 0 of 19 states are left to do; 0 statements." in said.stdout
+    assert " 0 of 22 states are left to do; 0 statements." in said.stdout
     assert statements_in(said.stdout) == []
 
 
