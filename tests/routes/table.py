@@ -1,100 +1,124 @@
-"""The one table of routes: where a database may come from, in what state, to which VectorChord, as whom."""
+"""The one table of journeys: every route, from every state, with every version and every kind of role.
 
+Not every combination: each value of each column stands with each route at least once. `--full` runs the product.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
-Path = Literal["automatic", "manual", "pgvector"]
-Role = Literal["superuser", "owner"]
+from start_states import StartState, has_vchord
 
-STATES: dict[str, tuple[str, ...]] = {
-    "untouched": (),
-    "both columns real[]": (
-        "DROP INDEX clip_index",
-        "DROP INDEX face_index",
-        "ALTER TABLE smart_search ALTER COLUMN embedding SET DATA TYPE real[]",
-        "ALTER TABLE face_search ALTER COLUMN embedding SET DATA TYPE real[]",
-    ),
-    "one column real[]": (
-        "DROP INDEX clip_index",
-        "ALTER TABLE smart_search ALTER COLUMN embedding SET DATA TYPE real[]",
-    ),
-    "one table converted": (
-        "CREATE EXTENSION vector SCHEMA public",
-        "DROP INDEX face_index",
-        ("ALTER TABLE face_search ALTER COLUMN embedding TYPE public.vector(512)"
-        " USING (embedding::real[])::public.vector(512)"),
-    ),
-    "indexes dropped": ("DROP INDEX clip_index", "DROP INDEX face_index"),
-    "model change interrupted": (
-        ("ALTER TABLE smart_search ADD CONSTRAINT dim_size_constraint"
-        " CHECK (array_length(embedding::real[], 1) = 512)"),
-    ),
-    "converted, killed before the index": (
-        "CREATE EXTENSION vector SCHEMA public",
-        "DROP INDEX clip_index",
-        "DROP INDEX face_index",
-        ("ALTER TABLE smart_search ALTER COLUMN embedding TYPE public.vector(512)"
-        " USING (embedding::real[])::public.vector(512)"),
-        ("ALTER TABLE face_search ALTER COLUMN embedding TYPE public.vector(512)"
-        " USING (embedding::real[])::public.vector(512)"),
-    ),
-}
-"""Where somebody, or an Immich that was killed, may have left a database; by the statements that lead there."""
+from migrator.sandbox.old_pgvector import VERSION as OLD_PGVECTOR
 
-FITTING_IMMICH = {"0.3.0": "1.133.0", "0.4.3": "1.136.0", "0.5.3": "2.2.0", "1.1.1": "2.7.5"}
-"""An Immich release that accepts each VectorChord."""
+Route = Literal["automatic", "manual", "pgvector"]
+Role = Literal["superuser", "owner", "stranger"]
+
+NEW_PGVECTOR = "0.8.5"
+TARGET = {"0.3.0": None, "0.4.3": "1.136.0", "0.5.3": "2.1.0", "1.1.1": "2.7.5"}
+"""The Immich release that is named because it takes a VectorChord; none is needed for the documented one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """One row: path, release that the data comes from, state, VectorChord, role."""
+class Journey:
+    """One row of the table.
 
-    path: Path
-    old: str
-    state: str = "untouched"
-    vchord: str = "0.3.0"
-    role: Role = "superuser"
+    Attributes:
+        route: The path that is walked.
+        state: What the database looks like at first.
+        vectors: Release of pgvecto.rs; None where the embeddings are pgvector's from the start.
+        pgvector: Release of pgvector that the server offers at first.
+        vchord: Release of VectorChord that the operator installs, or that is there already.
+        role: Who the tool connects as. A stranger has no right to anything and must be sent away.
+        dimension: That of smart_search.
+        by_itself: Whether the tool has to find the route itself; otherwise it is named with --path.
+    """
+
+    route: Route
+    state: StartState
+    vectors: str | None
+    pgvector: str
+    vchord: str
+    role: Role
+    dimension: int = 512
+    by_itself: bool = False
 
     def __str__(self) -> str:
-        return f"{self.path}, {self.old}, {self.state}, to {self.vchord}, {self.role}"
+        """Return the name of the test."""
+        parts = [self.route, self.state, self.vectors or "", self.pgvector, self.vchord, self.role]
+        return "-".join(part.replace(" ", "_") for part in parts if part)
 
     @property
-    def immich(self) -> str:
-        """The Immich release to be started afterwards."""
-        return FITTING_IMMICH[self.vchord]
+    def has_vchord(self) -> bool:
+        """Return whether VectorChord is installed and preloaded at first."""
+        return has_vchord(self.state, from_pgvector=self.route == "pgvector")
+
+    @property
+    def target(self) -> str | None:
+        """Return the Immich release to name."""
+        return TARGET[self.vchord]
 
 
-SAMPLE = (
-    Route("automatic", "0.2.0", "one table converted", "0.4.3"),
-    Route("automatic", "0.2.0", "model change interrupted"),
-    Route("automatic", "0.3.0", "both columns real[]", "1.1.1"),
-    Route("automatic", "0.3.0", "one column real[]", "0.5.3", "owner"),
-    Route("automatic", "0.2.0", "indexes dropped", role="owner"),
-    Route("automatic", "0.3.0", "converted, killed before the index"),
-    Route("manual", "0.2.0"),
-    Route("manual", "0.3.0", "one column real[]", "1.1.1", "owner"),
-    Route("manual", "0.3.0", "model change interrupted", "0.4.3"),
-    Route("manual", "0.2.0", "both columns real[]", "0.5.3"),
-    Route("pgvector", "0.8.5"),
-    Route("pgvector", "0.8.5", "indexes dropped", "1.1.1", "owner"),
-    Route("pgvector", "0.8.5", vchord="0.4.3"),
-    Route("pgvector", "0.8.5", vchord="0.5.3", role="owner"),
+S = StartState
+TABLE = (
+    # route       state                       vectors  pgvector      vchord   role
+    Journey("automatic", S.FRESH, "0.2.0", NEW_PGVECTOR, "0.3.0", "superuser", by_itself=True),
+    Journey("automatic", S.FRESH, "0.3.0", OLD_PGVECTOR, "1.1.1", "owner", 768),
+    Journey("automatic", S.BOTH_ARRAYS, "0.3.0", NEW_PGVECTOR, "0.3.0", "superuser", 768, by_itself=True),
+    Journey("automatic", S.ONE_ARRAY, "0.2.0", NEW_PGVECTOR, "0.4.3", "owner", by_itself=True),
+    Journey("automatic", S.ONE_CONVERTED, "0.2.0", OLD_PGVECTOR, "0.5.3", "superuser", by_itself=True),
+    Journey("automatic", S.NO_INDEX, "0.2.0", NEW_PGVECTOR, "0.3.0", "owner", by_itself=True),
+    Journey("automatic", S.WRONG_SCHEMA, "0.3.0", NEW_PGVECTOR, "0.3.0", "superuser", by_itself=True),
+    Journey("automatic", S.ARRAYS_WRONG_SCHEMA, "0.2.0", NEW_PGVECTOR, "0.3.0", "owner", by_itself=True),
+    Journey("automatic", S.IMMICH_KILLED_BEFORE, "0.2.0", NEW_PGVECTOR, "0.3.0", "superuser", by_itself=True),
+    Journey("automatic", S.IMMICH_KILLED_AFTER, "0.3.0", NEW_PGVECTOR, "0.4.3", "owner", by_itself=True),
+    Journey("automatic", S.LEFTOVER_CONSTRAINT, "0.2.0", NEW_PGVECTOR, "0.3.0", "superuser", by_itself=True),
+    Journey("automatic", S.ARRAYS_AND_CONSTRAINT, "0.2.0", NEW_PGVECTOR, "0.3.0", "owner"),
+    Journey("automatic", S.FRESH, "0.2.0", NEW_PGVECTOR, "0.3.0", "stranger"),
+    Journey("manual", S.FRESH, "0.2.0", NEW_PGVECTOR, "0.3.0", "superuser", 768),
+    Journey("manual", S.FRESH, "0.3.0", OLD_PGVECTOR, "1.1.1", "owner"),
+    Journey("manual", S.BOTH_ARRAYS, "0.2.0", NEW_PGVECTOR, "0.5.3", "owner", 768),
+    Journey("manual", S.ARRAYS_LIBRARY_GONE, "0.2.0", NEW_PGVECTOR, "0.3.0", "superuser", by_itself=True),
+    Journey("manual", S.ONE_ARRAY, "0.3.0", NEW_PGVECTOR, "0.4.3", "superuser"),
+    Journey("manual", S.ONE_CONVERTED, "0.2.0", NEW_PGVECTOR, "0.3.0", "owner"),
+    Journey("manual", S.NO_INDEX, "0.2.0", NEW_PGVECTOR, "0.3.0", "superuser"),
+    Journey("manual", S.WRONG_SCHEMA, "0.2.0", NEW_PGVECTOR, "0.3.0", "owner"),
+    Journey("manual", S.ARRAYS_WRONG_SCHEMA, "0.3.0", NEW_PGVECTOR, "0.3.0", "superuser"),
+    Journey("manual", S.IMMICH_KILLED_BEFORE, "0.3.0", NEW_PGVECTOR, "0.3.0", "superuser"),
+    Journey("manual", S.IMMICH_KILLED_AFTER, "0.2.0", NEW_PGVECTOR, "0.3.0", "superuser"),
+    Journey("manual", S.LEFTOVER_CONSTRAINT, "0.2.0", NEW_PGVECTOR, "0.3.0", "owner"),
+    Journey("manual", S.ARRAYS_AND_CONSTRAINT, "0.3.0", NEW_PGVECTOR, "0.3.0", "superuser"),
+    Journey("manual", S.FRESH, "0.2.0", NEW_PGVECTOR, "0.3.0", "stranger"),
+    Journey("pgvector", S.FRESH, None, OLD_PGVECTOR, "0.3.0", "superuser", by_itself=True),
+    Journey("pgvector", S.FRESH, None, NEW_PGVECTOR, "0.4.3", "owner", 768, by_itself=True),
+    Journey("pgvector", S.NO_INDEX, None, OLD_PGVECTOR, "1.1.1", "owner", by_itself=True),
+    Journey("pgvector", S.ONE_CONVERTED, None, NEW_PGVECTOR, "0.5.3", "superuser", by_itself=True),
+    Journey("pgvector", S.WRONG_SCHEMA, None, NEW_PGVECTOR, "0.3.0", "superuser", by_itself=True),
+    Journey("pgvector", S.IMMICH_KILLED_BEFORE, None, NEW_PGVECTOR, "0.3.0", "owner", by_itself=True),
+    Journey("pgvector", S.IMMICH_KILLED_AFTER, None, NEW_PGVECTOR, "0.3.0", "superuser", by_itself=True),
+    Journey("pgvector", S.LEFTOVER_CONSTRAINT, None, NEW_PGVECTOR, "0.3.0", "superuser", by_itself=True),
+    Journey("pgvector", S.FRESH, None, NEW_PGVECTOR, "0.3.0", "stranger", by_itself=True),
 )
-"""Every value of every column with every path, in a few minutes."""
 
-FULL = (
-    *(
-        Route(path, old, state, vchord, role)
-        for path, old, state, vchord, role in product(
-            ("automatic", "manual"), ("0.2.0", "0.3.0"), STATES, FITTING_IMMICH, ("superuser", "owner")
+ONLY_MANUAL = (S.ARRAYS_LIBRARY_GONE,)
+"""States whose route the automatic one is not."""
+OF_PGVECTOR = tuple(dict.fromkeys(journey.state for journey in TABLE if journey.route == "pgvector"))
+"""States that a database on pgvector can be in: its columns are never anything else than pgvector's."""
+
+
+def combinations() -> Iterator[Journey]:
+    """Return every combination of route, state, versions and role that makes sense."""
+    roles: tuple[Role, ...] = ("superuser", "owner", "stranger")
+    routes: tuple[Route, ...] = ("automatic", "manual", "pgvector")
+    for route, state, pgvector, vchord, role in product(routes, S, (OLD_PGVECTOR, NEW_PGVECTOR), TARGET, roles):
+        from_pgvector = route == "pgvector"
+        impossible = (
+            (state in ONLY_MANUAL and route == "automatic")
+            or (from_pgvector and state not in OF_PGVECTOR)
+            # vchord cannot be created on an old pgvector
+            or (pgvector == OLD_PGVECTOR and has_vchord(state, from_pgvector=from_pgvector))
         )
-    ),
-    *(
-        Route("pgvector", "0.8.5", state, vchord, role)
-        for state, vchord, role in product(
-            ("untouched", "indexes dropped"), FITTING_IMMICH, ("superuser", "owner")
-        )
-    ),
-)  # fmt: skip
-"""All of it, for a machine that has the time: --full."""
+        for vectors in (None,) if from_pgvector else ("0.2.0", "0.3.0"):
+            if not impossible:
+                yield Journey(route, state, vectors, pgvector, vchord, role, by_itself=from_pgvector)
