@@ -17,9 +17,8 @@ from migrator.catalog import Catalog, Column
 from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
 from steps import proof, rewriting, worker
 from steps.names import PGVECTORS, Embeddings
-from steps.options import Options, with_dimensions
-from steps.state import column_of, dimension_blockers, dimension_of, is_converted, mapping
-from steps.survey import odd_rows
+from steps.options import Options
+from steps.state import column_of, is_converted, mapping
 
 SECONDS_PER_GIGABYTE_READER = 18.0
 SECONDS_PER_GIGABYTE_CAST = 45.0
@@ -40,18 +39,13 @@ class ConvertTable(Step):
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. Rows that would not survive, an unknown dimension, a worker that is gone."""
-        return (
-            *dimension_blockers(catalog, with_dimensions(facts, self._options), self._table),
-            *odd_rows(catalog, facts, self._table),
-            *worker.blockers(catalog),
-        )
+        return rewriting.blockers(catalog, facts, self._table, self._options)
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. The transaction of the conversion, with the worker asked right before it."""
-        column = column_of(catalog, self._table)
-        dimension = dimension_of(catalog, with_dimensions(facts, self._options), self._table)
-        if column is None or dimension is None or column.key is None:
+        if (subject := rewriting.subject(catalog, facts, self._table, self._options)) is None:
             return ()
+        column, dimension = subject
         in_bytes = proof.compares_bytes(catalog, facts, self._table, dimension)
         with_reader = proof.may_read_bytes(catalog, column)
         helpers = [*([proof.reader()] if with_reader else []), *(_hashes() if in_bytes else [])]

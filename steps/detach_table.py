@@ -17,9 +17,8 @@ from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
 from steps import proof, rewriting, worker
 from steps.names import PGVECTORS, Embeddings
-from steps.options import Options, with_dimensions
-from steps.state import column_of, dimension_blockers, dimension_of
-from steps.survey import odd_rows
+from steps.options import Options
+from steps.state import column_of, dimension_of
 
 SECONDS_PER_GIGABYTE = 40.0
 
@@ -39,18 +38,13 @@ class DetachTable(Step):
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. Rows that would not survive the way back, an unknown dimension, a worker that is gone."""
-        return (
-            *dimension_blockers(catalog, with_dimensions(facts, self._options), self._table),
-            *odd_rows(catalog, facts, self._table),
-            *worker.blockers(catalog),
-        )
+        return rewriting.blockers(catalog, facts, self._table, self._options)
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. The documented rewrite, between two equal measurements."""
-        column = column_of(catalog, self._table)
-        dimension = dimension_of(catalog, with_dimensions(facts, self._options), self._table)
-        if column is None or dimension is None or column.key is None:
+        if (subject := rewriting.subject(catalog, facts, self._table, self._options)) is None:
             return ()
+        column, dimension = subject
         with_reader = proof.may_read_bytes(catalog, column)
         helpers = [proof.reader()] if with_reader else []
         before = proof.measure_values(column, with_reader=with_reader)

@@ -16,9 +16,8 @@ from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
 from steps import proof, rewriting, worker
 from steps.names import Embeddings
-from steps.options import Options, with_dimensions
-from steps.state import column_of, dimension_blockers, dimension_of, is_converted, mapping
-from steps.survey import odd_rows
+from steps.options import Options
+from steps.state import column_of, is_converted, mapping
 
 SECONDS_PER_GIGABYTE = 25.0
 
@@ -37,18 +36,13 @@ class RestoreTable(Step):
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. A dimension that nobody knows or that is disputed, rows of another length."""
-        return (
-            *dimension_blockers(catalog, with_dimensions(facts, self._options), self._table),
-            *odd_rows(catalog, facts, self._table),
-            *worker.blockers(catalog),
-        )
+        return rewriting.blockers(catalog, facts, self._table, self._options)
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. The documented rewrite, between two measurements that equal the recorded one."""
-        column = column_of(catalog, self._table)
-        dimension = dimension_of(catalog, with_dimensions(facts, self._options), self._table)
-        if column is None or dimension is None or column.key is None:
+        if (subject := rewriting.subject(catalog, facts, self._table, self._options)) is None:
             return ()
+        column, dimension = subject
         recorded = bool(mapping(facts.get(f"proof.{self._table.table}"))) and not self._options.trust_server
         measure = proof.measure_values(column, with_reader=False)
         action = SQL("ALTER COLUMN {} SET DATA TYPE public.vector({})").format(

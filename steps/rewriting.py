@@ -7,9 +7,27 @@ from collections.abc import Sequence
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.catalog import Catalog, Column
-from migrator.step import Privilege, Right, Statement
-from steps.names import LEFTOVER_CONSTRAINT
-from steps.state import comment_with_dimension, indexes_on
+from migrator.step import Blocker, Facts, Privilege, Right, Statement
+from steps import worker
+from steps.names import LEFTOVER_CONSTRAINT, Embeddings
+from steps.options import Options, with_dimensions
+from steps.state import column_of, comment_with_dimension, dimension_blockers, dimension_of, indexes_on
+from steps.survey import odd_rows
+
+
+def blockers(catalog: Catalog, facts: Facts, table: Embeddings, options: Options) -> tuple[Blocker, ...]:
+    """Return what forbids a rewrite: an unknown dimension, rows that would not survive, a worker that is gone."""
+    return (
+        *dimension_blockers(catalog, with_dimensions(facts, options), table),
+        *odd_rows(catalog, facts, table),
+        *worker.blockers(catalog),
+    )
+
+
+def subject(catalog: Catalog, facts: Facts, table: Embeddings, options: Options) -> tuple[Column, int] | None:
+    """Return the column to be rewritten and its dimension; None where either, or the table's key, is not known."""
+    column, dimension = column_of(catalog, table), dimension_of(catalog, with_dimensions(facts, options), table)
+    return None if column is None or dimension is None or column.key is None else (column, dimension)
 
 
 def owner_of(column: Column) -> Privilege:
