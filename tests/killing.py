@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,13 +23,22 @@ DRIVER = Path(__file__).with_name("driver.py")
 SIGKILLED = -9
 
 
+def _hear_ctrl_c() -> None:
+    """Undo what a shell does to what it starts in the background, and to all that this starts: ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Driver:
     """A process that starts the tool, as often as it is asked to."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._numbers = folder, count()
         self._process = subprocess.Popen(
-            [sys.executable, DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, DRIVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - nothing but one signal
         )
 
     def __enter__(self) -> Self:
@@ -111,7 +121,11 @@ def held_at(event: str, arguments: Sequence[str], folder: Path) -> Iterator[Held
     """Start the tool in the background, to stand still right after the write of an event."""
     output = folder / f"held-at-{event.replace('/', '-').replace(' ', '-')}"
     order = Order(list(arguments), str(output), pause_at=event)
-    process = subprocess.Popen([sys.executable, DRIVER, as_line(order)], stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, DRIVER, as_line(order)],
+        stdin=subprocess.DEVNULL,
+        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - as above
+    )
     held = Held(process, output)
     try:
         yield held
