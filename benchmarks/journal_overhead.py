@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from platformdirs import user_state_path
+from steps.content.immich import ImmichContent
 
 from migrator.cli.logging import log_to
 from migrator.engine import Engine
@@ -27,12 +28,11 @@ from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.server import Server
 from migrator.session import Session
 from migrator.step import Fact, Json, Step
-from steps.content import ImmichContent
 from steps.convert_table import ConvertTable
-from steps.names import TABLES
-from steps.options import Options
 from steps.paths import automatic
 from steps.record_embeddings import RecordEmbeddings
+from steps.shared.names import TABLES
+from steps.shared.options import Options
 
 TARGET_PERCENT = 10.0
 CONTENT = ImmichContent("pgvecto.rs")

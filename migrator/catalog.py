@@ -363,5 +363,3 @@ def _observe(connection: psycopg.Connection[Any], sql: SQL | Composed) -> Observ
             raise
         return Observed(sqlstate=error.sqlstate, message=error.diag.message_primary or str(error))
     return Observed(rows=tuple(tuple(None if v is None else str(v) for v in row) for row in rows))
-
-

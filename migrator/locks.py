@@ -21,4 +21,4 @@ def is_mine(catalog: Catalog, key: int) -> bool:
 def describe(lock: AdvisoryLock) -> str:
     """Name the holder of a lock for a person."""
     since = f" since {lock.since}" if lock.since else ""
-    return f'pid {lock.pid} ({lock.application or "no application name"}){since}'
+    return f"pid {lock.pid} ({lock.application or 'no application name'}){since}"

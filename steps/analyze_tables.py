@@ -13,9 +13,9 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.catalog import Catalog, Column
 from migrator.step import Facts, Privilege, Right, Statement, Step
-from steps.index import list_count, probe_count
-from steps.names import TABLES
-from steps.state import column_of, is_analyzed, rows_of
+from steps.shared.index import list_count, probe_count
+from steps.shared.names import TABLES
+from steps.shared.state import column_of, is_analyzed, rows_of
 
 
 class AnalyzeTables(Step):

@@ -13,10 +13,10 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
-from steps import rewriting, worker
-from steps.index import SECONDS_PER_ROW_MANY_LISTS, SECONDS_PER_ROW_ONE_LIST, create_index, list_count
-from steps.names import Embeddings
-from steps.state import column_of, definition, index_of, is_converted, is_indexed, rows_of
+from steps.shared import rewriting, worker
+from steps.shared.index import SECONDS_PER_ROW_MANY_LISTS, SECONDS_PER_ROW_ONE_LIST, create_index, list_count
+from steps.shared.names import Embeddings
+from steps.shared.state import column_of, definition, index_of, is_converted, is_indexed, rows_of
 
 
 class BuildIndex(Step):

@@ -15,10 +15,10 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.catalog import Catalog, Column
 from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
-from steps import proof, rewriting, worker
-from steps.names import PGVECTORS, Embeddings
-from steps.options import Options
-from steps.state import column_of, is_converted, mapping
+from steps.shared import proof, rewriting, worker
+from steps.shared.names import PGVECTORS, Embeddings
+from steps.shared.options import Options
+from steps.shared.state import column_of, is_converted, mapping
 
 SECONDS_PER_GIGABYTE_READER = 18.0
 SECONDS_PER_GIGABYTE_CAST = 45.0

@@ -13,8 +13,8 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog
 from migrator.step import SUPERUSER, Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
-from steps import worker
-from steps.names import PGVECTOR, PROBES, VCHORD
+from steps.shared import worker
+from steps.shared.names import PGVECTOR, PROBES, VCHORD
 
 SCHEMA = "public"
 

@@ -15,10 +15,10 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
-from steps import proof, rewriting, worker
-from steps.names import PGVECTORS, Embeddings
-from steps.options import Options
-from steps.state import column_of, dimension_of
+from steps.shared import proof, rewriting, worker
+from steps.shared.names import PGVECTORS, Embeddings
+from steps.shared.options import Options
+from steps.shared.state import column_of, dimension_of
 
 SECONDS_PER_GIGABYTE = 40.0
 

@@ -12,8 +12,8 @@ from psycopg.sql import SQL
 
 from migrator.catalog import Catalog
 from migrator.step import SUPERUSER, Blocker, Facts, NoWayBack, Privilege, Right, Statement, Step
-from steps import worker
-from steps.names import PGVECTORS
+from steps.shared import worker
+from steps.shared.names import PGVECTORS
 
 VENDOR_ADVICE = {
     "vecf16": "through vectors.vector and real[] to halfvec",

@@ -12,7 +12,7 @@ from psycopg.sql import SQL
 
 from migrator.catalog import Catalog
 from migrator.step import Facts, NoWayBack, Privilege, Right, Statement, Step
-from steps.names import PGVECTORS
+from steps.shared.names import PGVECTORS
 
 
 class DropSchemaVectors(Step):

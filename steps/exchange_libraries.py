@@ -12,12 +12,12 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, NoWayBack, Statement, Step
-from steps import other_databases, preload
-from steps.instructions import exchange_libraries
-from steps.names import PGVECTORS, VCHORD
-from steps.options import Options, accepted
-from steps.state import is_loaded
-from steps.versions import accepts, written
+from steps.advice.instructions import exchange_libraries
+from steps.shared import other_databases, preload
+from steps.shared.names import PGVECTORS, VCHORD
+from steps.shared.options import Options, accepted
+from steps.shared.state import is_loaded
+from steps.shared.versions import accepts, written
 
 
 class ExchangeLibraries(Step):

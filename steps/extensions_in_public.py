@@ -13,8 +13,8 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog, Extension
 from migrator.step import Blocker, Facts, NoWayBack, Privilege, Right, Statement, Step
-from steps import worker
-from steps.names import PGVECTOR, PGVECTORS, VCHORD
+from steps.shared import worker
+from steps.shared.names import PGVECTOR, PGVECTORS, VCHORD
 
 SCHEMA = "public"
 ACCESS_METHODS = ("vchordrq", "vchordg")

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, Statement, Step
-from steps import proof, rewriting
-from steps.clip_models import model_blockers
-from steps.names import COLUMN, TABLES, Embeddings
-from steps.options import Options
-from steps.space import space_blockers
-from steps.state import column_of, is_converted, is_indexed, mapping
+from steps.shared import proof, rewriting
+from steps.shared.clip_models import model_blockers
+from steps.shared.names import COLUMN, TABLES, Embeddings
+from steps.shared.options import Options
+from steps.shared.space import space_blockers
+from steps.shared.state import column_of, is_converted, is_indexed, mapping
 
 SECONDS_PER_GIGABYTE = 6.0
 

@@ -12,11 +12,11 @@ from typing import ClassVar
 from migrator.catalog import Catalog
 from migrator.locks import holder_of
 from migrator.step import Actor, Blocker, Facts, NoWayBack, Statement, Step
-from steps.instructions import start_immich
-from steps.names import IMMICH_STARTUP_LOCK, TABLES
-from steps.options import Options
-from steps.state import is_converted, is_indexed
-from steps.survey import odd_rows
+from steps.advice.instructions import start_immich
+from steps.shared.names import IMMICH_STARTUP_LOCK, TABLES
+from steps.shared.options import Options
+from steps.shared.state import is_converted, is_indexed
+from steps.shared.survey import odd_rows
 
 
 class ImmichReindexes(Step):

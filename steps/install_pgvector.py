@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
-from steps.instructions import install_pgvector
-from steps.names import PGVECTOR
-from steps.options import Options, accepted
-from steps.versions import accepts, written
+from steps.advice.instructions import install_pgvector
+from steps.shared.names import PGVECTOR
+from steps.shared.options import Options, accepted
+from steps.shared.versions import accepts, written
 
 
 class InstallPgvector(Step):

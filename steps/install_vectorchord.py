@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
-from steps.instructions import install_vectorchord
-from steps.names import VCHORD
-from steps.options import Options, accepted
-from steps.versions import TABLE, accepts, written
+from steps.advice.instructions import install_vectorchord
+from steps.shared.names import VCHORD
+from steps.shared.options import Options, accepted
+from steps.shared.versions import TABLE, accepts, written
 
 
 class InstallVectorchord(Step):

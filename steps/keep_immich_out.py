@@ -13,10 +13,10 @@ from psycopg.sql import SQL, Literal
 from migrator.catalog import Catalog
 from migrator.locks import describe, holder_of, is_mine
 from migrator.step import Blocker, Facts, Statement, Step
-from steps.instructions import stop_immich
-from steps.names import IMMICH_STARTUP_LOCK
-from steps.options import Options
-from steps.state import Finished, everything_in_vectorchord
+from steps.advice.instructions import stop_immich
+from steps.shared.names import IMMICH_STARTUP_LOCK
+from steps.shared.options import Options
+from steps.shared.state import Finished, everything_in_vectorchord
 
 
 class KeepImmichOut(Step):

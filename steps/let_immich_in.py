@@ -13,8 +13,8 @@ from psycopg.sql import SQL, Literal
 from migrator.catalog import Catalog
 from migrator.locks import is_mine
 from migrator.step import Facts, Statement, Step
-from steps.names import IMMICH_STARTUP_LOCK
-from steps.state import Finished, everything_in_vectorchord
+from steps.shared.names import IMMICH_STARTUP_LOCK
+from steps.shared.state import Finished, everything_in_vectorchord
 
 
 class LetImmichIn(Step):

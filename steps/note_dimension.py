@@ -13,8 +13,8 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from migrator.catalog import Catalog
 from migrator.step import Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
-from steps.names import PGVECTORS, TABLES
-from steps.state import column_of, comment_with_dimension, dimension_in_comment, mapping
+from steps.shared.names import PGVECTORS, TABLES
+from steps.shared.state import column_of, comment_with_dimension, dimension_in_comment, mapping
 
 DOCUMENTED_QUERY = SQL(
     "SELECT atttypmod AS dimsize FROM pg_attribute f JOIN pg_class c ON c.oid = f.attrelid "

@@ -24,9 +24,7 @@ from steps.install_pgvector import InstallPgvector
 from steps.install_vectorchord import InstallVectorchord
 from steps.keep_immich_out import KeepImmichOut
 from steps.let_immich_in import LetImmichIn
-from steps.names import FACE_SEARCH, SMART_SEARCH
 from steps.note_dimension import NoteDimension
-from steps.options import Options
 from steps.pgvectors_installed import PgvectorsInstalled
 from steps.preload_both_libraries import PreloadBothLibraries
 from steps.preload_vectorchord_only import PreloadVectorchordOnly
@@ -38,7 +36,10 @@ from steps.restart_without_pgvectors import RestartWithoutPgvectors
 from steps.restore_indexes import RestoreIndexes
 from steps.restore_table import RestoreTable
 from steps.server_fits import ServerFits
-from steps.state import both_converted, everything_in_vectorchord
+from steps.shared.names import FACE_SEARCH, SMART_SEARCH
+from steps.shared.options import Options
+from steps.shared.state import both_converted, everything_in_vectorchord
+from steps.shared.update_state import is_finished
 from steps.uninstall_pgvectors import UninstallPgvectors
 from steps.unset_vector_extension import UnsetVectorExtension
 from steps.update_extensions import UpdateExtensions
@@ -48,7 +49,6 @@ from steps.update_library import NewLibraryInstalled
 from steps.update_pgvector import UpdatePgvector
 from steps.update_restart import RestartForUpdate
 from steps.update_search import SearchEveryIndex
-from steps.update_state import is_finished
 
 
 def _section(name: str) -> tuple[Callable[[int], Documentation], Callable[[int], Documentation]]:

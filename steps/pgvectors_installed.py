@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, Step
-from steps import worker
-from steps.instructions import put_pgvectors_back, restart
-from steps.names import PGVECTORS
-from steps.options import Options, accepted
-from steps.preload import edit_by_hand, in_force, merged
-from steps.state import is_loaded, needs_pgvectors
-from steps.versions import accepts, written
+from steps.advice.instructions import put_pgvectors_back, restart
+from steps.shared import worker
+from steps.shared.names import PGVECTORS
+from steps.shared.options import Options, accepted
+from steps.shared.preload import edit_by_hand, in_force, merged
+from steps.shared.state import is_loaded, needs_pgvectors
+from steps.shared.versions import accepts, written
 
 
 class PgvectorsInstalled(Step):

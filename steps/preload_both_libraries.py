@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Fact, Facts, NoWayBack, Statement, Step
-from steps import preload
-from steps.names import PGVECTORS, VCHORD
-from steps.options import Options
-from steps.state import needs_pgvectors
+from steps.shared import preload
+from steps.shared.names import PGVECTORS, VCHORD
+from steps.shared.options import Options
+from steps.shared.state import needs_pgvectors
 
 
 class PreloadBothLibraries(Step):

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
-from steps import other_databases, preload
-from steps.names import PGVECTORS, VCHORD
-from steps.options import Options
+from steps.shared import other_databases, preload
+from steps.shared.names import PGVECTORS, VCHORD
+from steps.shared.options import Options
 
 
 class PreloadVectorchordOnly(Step):

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from migrator.catalog import Catalog
 from migrator.step import Fact, Facts, Statement, Step
-from steps import proof
-from steps.names import TABLES, Embeddings
-from steps.state import column_of, is_indexed, mapping
+from steps.shared import proof
+from steps.shared.names import TABLES, Embeddings
+from steps.shared.state import column_of, is_indexed, mapping
 
 
 class ProveEmbeddings(Step):

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Fact, Facts, Privilege, Right, Statement, Step
-from steps import proof
-from steps.clip_models import model_blockers
-from steps.names import COLUMN, PGVECTORS, TABLES, Embeddings
-from steps.options import Options, with_dimensions
-from steps.space import space_blockers
-from steps.state import (
+from steps.shared import proof
+from steps.shared.clip_models import model_blockers
+from steps.shared.names import COLUMN, PGVECTORS, TABLES, Embeddings
+from steps.shared.options import Options, with_dimensions
+from steps.shared.space import space_blockers
+from steps.shared.state import (
     column_of,
     comment_of_others,
     definition,
@@ -26,7 +26,7 @@ from steps.state import (
     is_converted,
     mapping,
 )
-from steps.survey import survey, survey_helpers
+from steps.shared.survey import survey, survey_helpers
 
 SECONDS_PER_GIGABYTE = 12.0
 

@@ -11,11 +11,11 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
-from steps import preload
-from steps.instructions import restart
-from steps.names import VCHORD
-from steps.options import Options
-from steps.state import is_loaded
+from steps.advice.instructions import restart
+from steps.shared import preload
+from steps.shared.names import VCHORD
+from steps.shared.options import Options
+from steps.shared.state import is_loaded
 
 
 class RestartForVectorchord(Step):

@@ -13,11 +13,11 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from migrator.catalog import Catalog, Column
 from migrator.step import Blocker, Facts, Statement, Step
-from steps import worker
-from steps.index import options_for
-from steps.names import Embeddings
-from steps.rewriting import owner_of
-from steps.state import column_of, mapping
+from steps.shared import worker
+from steps.shared.index import options_for
+from steps.shared.names import Embeddings
+from steps.shared.rewriting import owner_of
+from steps.shared.state import column_of, mapping
 
 OPERATOR_CLASSES = {
     "vector_cos_ops": "vector_cosine_ops",

@@ -14,10 +14,10 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
-from steps import proof, rewriting, worker
-from steps.names import Embeddings
-from steps.options import Options
-from steps.state import column_of, is_converted, mapping
+from steps.shared import proof, rewriting, worker
+from steps.shared.names import Embeddings
+from steps.shared.options import Options
+from steps.shared.state import column_of, is_converted, mapping
 
 SECONDS_PER_GIGABYTE = 25.0
 

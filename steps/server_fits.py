@@ -12,10 +12,10 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog, Column
 from migrator.step import Blocker, Facts, Step
-from steps.names import TABLES
-from steps.options import Options, accepted
-from steps.state import column_of
-from steps.versions import accepts, releases_for_postgres, written
+from steps.shared.names import TABLES
+from steps.shared.options import Options, accepted
+from steps.shared.state import column_of
+from steps.shared.versions import accepts, releases_for_postgres, written
 
 
 class ServerFits(Step):

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, NoWayBack, Statement, Step
-from steps import other_databases
-from steps.instructions import uninstall_pgvectors
-from steps.names import PGVECTORS
-from steps.options import Options
+from steps.advice.instructions import uninstall_pgvectors
+from steps.shared import other_databases
+from steps.shared.names import PGVECTORS
+from steps.shared.options import Options
 
 
 class UninstallPgvectors(Step):

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
-from steps import vector_extension
-from steps.options import Options
+from steps.shared import vector_extension
+from steps.shared.options import Options
 
 
 class UnsetVectorExtension(Step):

@@ -13,12 +13,12 @@ from psycopg.sql import SQL
 
 from migrator.catalog import Catalog
 from migrator.step import SUPERUSER, Blocker, Facts, NoWayBack, Statement, Step
-from steps.instructions import install_pgvector
-from steps.names import PGVECTOR, VCHORD
-from steps.options import Options, accepted
-from steps.update_state import extensions_are_current, gone_settings, is_behind, reset_of
-from steps.vchord_formats import DROPS_SCALAR8_FROM, at_least
-from steps.versions import accepts, written
+from steps.advice.instructions import install_pgvector
+from steps.shared.names import PGVECTOR, VCHORD
+from steps.shared.options import Options, accepted
+from steps.shared.update_state import extensions_are_current, gone_settings, is_behind, reset_of
+from steps.shared.vchord_formats import DROPS_SCALAR8_FROM, at_least
+from steps.shared.versions import accepts, written
 
 
 class UpdateExtensions(Step):

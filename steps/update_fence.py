@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from migrator.catalog import Catalog
 from migrator.step import Fact
 from steps.keep_immich_out import KeepImmichOut
-from steps.names import PGVECTOR, VCHORD
-from steps.options import Options
-from steps.update_state import UPDATE, is_behind, is_finished
-from steps.vchord_formats import format_of
+from steps.shared.names import PGVECTOR, VCHORD
+from steps.shared.options import Options
+from steps.shared.update_state import UPDATE, is_behind, is_finished
+from steps.shared.vchord_formats import format_of
 
 
 class KeepImmichOutOfUpdate(KeepImmichOut):
@@ -35,4 +35,3 @@ class KeepImmichOutOfUpdate(KeepImmichOut):
             "pgvector_before": catalog.extensions[PGVECTOR].version,
         }
         return (Fact(UPDATE, update),)
-

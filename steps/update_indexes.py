@@ -15,12 +15,12 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog, Index
 from migrator.step import Blocker, Facts, NoWayBack, Privilege, Right, Statement, Step
-from steps.index import SECONDS_PER_ROW_ONE_LIST, create_index, list_count
-from steps.names import VCHORD, Embeddings
-from steps.state import column_of, rows_of
-from steps.update_state import indexes_are_readable, rows_below, table_name, to_rebuild, without_index
-from steps.vchord_formats import READS_DEAD_ROWS_FROM, at_least
-from steps.vchord_indexes import complaint, health, vchord_indexes
+from steps.shared.index import SECONDS_PER_ROW_ONE_LIST, create_index, list_count
+from steps.shared.names import VCHORD, Embeddings
+from steps.shared.state import column_of, rows_of
+from steps.shared.update_state import indexes_are_readable, rows_below, table_name, to_rebuild, without_index
+from steps.shared.vchord_formats import READS_DEAD_ROWS_FROM, at_least
+from steps.shared.vchord_indexes import complaint, health, vchord_indexes
 
 
 class RebuildIndexes(Step):

@@ -11,13 +11,13 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
-from steps import preload
-from steps.instructions import install_vectorchord
-from steps.names import VCHORD
-from steps.options import Options, accepted
-from steps.state import is_loaded
-from steps.vchord_formats import is_newer
-from steps.versions import accepts, written
+from steps.advice.instructions import install_vectorchord
+from steps.shared import preload
+from steps.shared.names import VCHORD
+from steps.shared.options import Options, accepted
+from steps.shared.state import is_loaded
+from steps.shared.vchord_formats import is_newer
+from steps.shared.versions import accepts, written
 
 
 class NewLibraryInstalled(Step):

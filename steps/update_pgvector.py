@@ -14,9 +14,9 @@ from psycopg.sql import SQL
 
 from migrator.catalog import Catalog
 from migrator.step import SUPERUSER, Facts, NoWayBack, Statement, Step
-from steps import worker
-from steps.names import PGVECTOR
-from steps.vchord_formats import is_newer
+from steps.shared import worker
+from steps.shared.names import PGVECTOR
+from steps.shared.vchord_formats import is_newer
 
 
 class UpdatePgvector(Step):

@@ -12,12 +12,12 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.step import Actor, Blocker, Facts, Step
-from steps.instructions import restart
-from steps.names import VCHORD
-from steps.options import Options
-from steps.state import is_loaded
-from steps.update_observations import library_is_newer
-from steps.vchord_formats import looks_like
+from steps.advice.instructions import restart
+from steps.content.update_observations import library_is_newer
+from steps.shared.names import VCHORD
+from steps.shared.options import Options
+from steps.shared.state import is_loaded
+from steps.shared.vchord_formats import looks_like
 
 
 class RestartForUpdate(Step):

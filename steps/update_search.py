@@ -14,9 +14,9 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from migrator.catalog import Catalog, Index
 from migrator.step import Facts, Privilege, Right, Statement, Step
-from steps.names import VCHORD
-from steps.update_state import is_searched, table_name
-from steps.vchord_indexes import nearest, probes_of, vchord_indexes
+from steps.shared.names import VCHORD
+from steps.shared.update_state import is_searched, table_name
+from steps.shared.vchord_indexes import nearest, probes_of, vchord_indexes
 
 NEIGHBOURS = 10
 

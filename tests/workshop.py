@@ -17,10 +17,10 @@ from migrator.sandbox.immich_catalog import catalog_dump, content_hashes
 from migrator.sandbox.server import Server
 from migrator.session import Session
 from migrator.step import Json, Statement, Step
-from steps import known_errors
-from steps.observations import INTEREST
-from steps.options import Options
+from steps.advice import known_errors
+from steps.content.observations import INTEREST
 from steps.paths import automatic
+from steps.shared.options import Options
 
 IMPATIENT = Patience(lock_timeout_seconds=0.3, attempts=2, pause_seconds=0.1)
 CONVERSION = (

@@ -15,7 +15,7 @@ from migrator.cli.render import text
 from migrator.commands.prepare import Prepared, Result, look, prepare
 from migrator.content import Overview, Part
 from migrator.errors import ExitCode
-from steps.prepare_database import ImmichDatabase
+from steps.content.prepare import ImmichDatabase
 
 JSON_SCHEMA = "1.0"
 

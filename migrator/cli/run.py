@@ -25,11 +25,11 @@ from migrator.events import Emit
 from migrator.execute import Patience
 from migrator.journal import journal_path
 from migrator.step import Json
-from steps.content import ImmichContent
-from steps.environment import Environment
-from steps.names import Embeddings
-from steps.options import Options
-from steps.update_content import UPDATING, UpdateContent
+from steps.advice.environment import Environment
+from steps.content.immich import ImmichContent
+from steps.content.update import UPDATING, UpdateContent
+from steps.shared.names import Embeddings
+from steps.shared.options import Options
 
 SECRET = SECRET_ADDRESSES | {"restart_command"}
 """Options that are not written to the journal: they may carry a password."""

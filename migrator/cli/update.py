@@ -14,7 +14,7 @@ from migrator.cli.run import carry_out, content_for, harmless
 from migrator.commands.run import Request
 from migrator.journal import beside, journal_path
 from migrator.step import Json
-from steps.update_content import UPDATING
+from steps.content.update import UPDATING
 
 
 @click.command(UPDATING)

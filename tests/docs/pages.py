@@ -8,7 +8,7 @@ from pathlib import Path
 
 from migrator.cli.render.text import ACTORS
 from migrator.step import Statement, Step
-from steps.known_errors import KnownError
+from steps.advice.known_errors import KnownError
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from steps.content.immich import ImmichContent
+
 from migrator.catalog import Catalog
 from migrator.sandbox.immich import ImmichDatabase, Source
 from migrator.sandbox.server import Server
 from migrator.session import Session
 from migrator.step import Statement, Step
-from steps.content import ImmichContent
-from steps.options import Options
 from steps.paths import automatic, manual, pgvector
+from steps.shared.options import Options
 
 PATHS: Mapping[str, Callable[[Options], tuple[Step, ...]]] = {
     "automatic-path.md": automatic,

@@ -14,7 +14,7 @@ from plans import BY_IMMICH, BY_TOOL, NEW_SERVER, OLD_SERVER, PATHS, plans_on
 
 from migrator.sandbox.server import Server
 from migrator.step import Actor, Statement
-from steps.known_errors import TABLE
+from steps.advice.known_errors import TABLE
 
 
 def main() -> None:

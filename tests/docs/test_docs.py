@@ -16,7 +16,7 @@ from migrator.cli.app import COMMANDS, LazyGroup, app
 from migrator.errors import ExitCode, MigratorError
 from migrator.journal import EventKind
 from migrator.step import Actor, Statement
-from steps.known_errors import TABLE
+from steps.advice.known_errors import TABLE
 
 SECTIONS = {keys: section for name in PATHS for keys, section in pages.sections_of_steps(pages.page(name)).items()}
 

@@ -4,8 +4,8 @@ import re
 
 import pages
 
-from steps import images
-from steps.environment import Environment
+from steps.advice import images
+from steps.advice.environment import Environment
 
 PAGE = pages.page("environments.md")
 

@@ -37,8 +37,12 @@ def _package(name: str) -> str:
     return name.split(".", maxsplit=1)[0]
 
 
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
 def _has_a_step(path: Path) -> bool:
-    module = import_module(f"steps.{path.stem}")
+    module = import_module(_name(path))
     members = [m for m in vars(module).values() if isclass(m) and m.__module__ == module.__name__]
     return any(issubclass(m, Step) and not isabstract(m) for m in members)
 
@@ -77,11 +81,27 @@ def test_steps_know_the_contract_and_nothing_that_writes() -> None:
 
 def test_steps_never_import_each_other() -> None:
     """What several steps share lives in modules without a step; the order lives in the paths alone."""
-    with_steps = {f"steps.{path.stem}" for path in _modules("steps") if _has_a_step(path)}
+    with_steps = {_name(path) for path in _modules("steps") if _has_a_step(path)}
     assert "steps.convert_table" in with_steps
     for path in _modules("steps"):
         if path.stem != "paths":
             assert with_steps & set(_imports(path)) == REFINEMENTS.get(path.stem, set()), path
+
+
+def test_the_folder_of_steps_holds_nothing_but_steps() -> None:
+    """Whoever opens it reads the procedure; what is no step lies in a folder that says what it is."""
+    outside = {path.stem for path in (ROOT / "steps").glob("*.py") if not _has_a_step(path)}
+    assert outside == {"__init__", "paths"}
+    inside = [path for path in _modules("steps") if path.parent != ROOT / "steps" and _has_a_step(path)]
+    assert inside == []
+
+
+def test_what_steps_share_knows_neither_steps_nor_commands() -> None:
+    """Knowledge flows one way: content asks steps, steps ask what they share."""
+    for folder in ("steps/shared", "steps/advice"):
+        for path in _modules(folder):
+            known = {name for name in _imports(path) if name.startswith("steps.")}
+            assert all(name.startswith(("steps.shared", "steps.advice")) for name in known), path
 
 
 def test_help_and_version_load_neither_driver_nor_engine() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from failures import PAGE, ROW, STATUSES, Failure, not_shown, shown
 
-from steps.known_errors import TABLE
-from steps.worker import GONE
+from steps.advice.known_errors import TABLE
+from steps.shared.worker import GONE
 
 TESTS = Path(__file__).parent
 NAME = re.compile(r"^def test((?:_[a-i]\d[a-z]?(?=_))+)_", re.MULTILINE)

@@ -185,7 +185,7 @@ def test_the_command_finds_immich_by_itself(server: Server, tmp_path: Path) -> N
     said = tool.call("status", "--json")
     assert said.returncode == DONE, said.stderr
     assert '"server_error": null' in said.stdout
-    assert said.stderr == "note: DB_URL: PostgreSQL's client library does not know \"pool_timeout\"; left out\n"
+    assert said.stderr == 'note: DB_URL: PostgreSQL\'s client library does not know "pool_timeout"; left out\n'
     (tmp_path / ".env").write_text(f"DB_URL={url(server)}\n")
     plain = Tool(tmp_path, "", tmp_path / "immich.db", {"DB_URL": "postgresql://nowhere.invalid/x"})
     said = plain.call("status", "--json", "--env-file", str(tmp_path / ".env"))

@@ -14,8 +14,8 @@ from migrator.catalog import Catalog
 from migrator.errors import ExitCode, ProofFailed
 from migrator.step import Documentation, Facts, Statement, Step
 from steps.convert_table import ConvertTable
-from steps.names import SMART_SEARCH
-from steps.options import Options
+from steps.shared.names import SMART_SEARCH
+from steps.shared.options import Options
 
 FIRST, LAST = (
     'SELECT min("assetId"::text) FROM public.smart_search',

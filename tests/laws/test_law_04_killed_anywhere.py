@@ -14,8 +14,8 @@ from migrator.errors import ConnectionLost
 from migrator.events import Event, StatementFinished
 from migrator.step import Documentation, Facts, Statement, Step
 from steps.convert_table import ConvertTable
-from steps.names import SMART_SEARCH
-from steps.options import Options
+from steps.shared.names import SMART_SEARCH
+from steps.shared.options import Options
 
 MOST_STATEMENTS = 100
 

@@ -12,8 +12,9 @@ from workshops import MakeWorkshop
 from migrator.sandbox.server import Server
 from migrator.settings import split_list
 from migrator.step import NoWayBack, Statement
-from steps import paths, preload
-from steps.options import Options
+from steps import paths
+from steps.shared import preload
+from steps.shared.options import Options
 
 PATHS = {
     "automatic": paths.automatic(Options()),

@@ -16,11 +16,11 @@ from workshops import MakeWorkshop
 from migrator.catalog import Catalog, Interest, Observation, read_catalog
 from migrator.session import Session
 from migrator.step import Documentation, Facts, Statement
+from steps.content.observations import INTEREST
 from steps.convert_table import ConvertTable
-from steps.names import SMART_SEARCH
-from steps.observations import INTEREST
-from steps.options import Options
 from steps.paths import automatic
+from steps.shared.names import SMART_SEARCH
+from steps.shared.options import Options
 
 READ_ONLY = "25006"
 WRITES = {
@@ -122,9 +122,9 @@ def test_a_dry_run_leaves_no_trace(
     make_workshop: MakeWorkshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No journal, no log, no lock, no other catalog: only the plan on stdout."""
+    workshop = make_workshop()  # before the home is moved: the stand-ins are built into the caller's cache
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
-    workshop = make_workshop()
     before = workshop.state()
     conninfo = workshop.server.conninfo(workshop.database, workshop.user)
     ended = start_tool(["--from", "pgvecto.rs", f"--database={conninfo}", "--dry-run"])

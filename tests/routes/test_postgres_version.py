@@ -8,6 +8,7 @@ import pytest
 from acting import RELEASE, Operator, start, walk
 from driving import BLOCKED, DONE, WORK_PENDING, Tool
 from servers import MakeServer
+from steps.content.immich import ImmichContent
 
 from migrator.catalog import Catalog
 from migrator.sandbox.errors import TreeNotFound
@@ -18,10 +19,9 @@ from migrator.sandbox.server import Server
 from migrator.sandbox.shelf import Shelf
 from migrator.sandbox.tree import Tree
 from migrator.session import Session
-from steps.content import ImmichContent
-from steps.options import Options
 from steps.server_fits import ServerFits
-from steps.versions import releases_for_postgres
+from steps.shared.options import Options
+from steps.shared.versions import releases_for_postgres
 
 MAJOR = 18
 ROWS = 60

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from steps.options import Options
 from steps.paths import update
-from steps.vchord_formats import FORMATS, format_of, is_newer
+from steps.shared.options import Options
+from steps.shared.vchord_formats import FORMATS, format_of, is_newer
 
 PAGE = (Path(__file__).parents[2] / "docs/updating.md").read_text(encoding="utf-8")
 ACTORS = {"tool": "tool", "operator": "you"}

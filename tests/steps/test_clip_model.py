@@ -8,8 +8,8 @@ from workshop import Workshop, steps_of
 from workshops import MakeWorkshop
 
 from migrator.catalog import Catalog
-from steps.clip_models import model_blockers, model_warnings
-from steps.options import Options
+from steps.shared.clip_models import model_blockers, model_warnings
+from steps.shared.options import Options
 
 RECORDED = ("create-extension-vchord", "keep-immich-out", "record-embeddings")
 

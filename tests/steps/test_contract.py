@@ -16,8 +16,8 @@ from workshops import MakeWorkshop
 from migrator.events import StatementStarted
 from migrator.sandbox.server import Server
 from migrator.step import Actor, NoWayBack, Step
-from steps.options import Options
 from steps.paths import automatic
+from steps.shared.options import Options
 
 PATHS = {"by the tool": automatic(Options()), "by Immich": automatic(Options(reindex_by="immich"))}
 ASKED = ("is_done", "check", "record", "plan", "undo")

@@ -10,11 +10,11 @@ from migrator.catalog import Catalog
 from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.server import Server
 from migrator.session import Session
-from steps import preload
-from steps.environment import Environment, guess
-from steps.observations import INTEREST
-from steps.options import Options
+from steps.advice.environment import Environment, guess
+from steps.content.observations import INTEREST
 from steps.preload_both_libraries import PreloadBothLibraries
+from steps.shared import preload
+from steps.shared.options import Options
 
 KEY = "AKIA-NOT-FOR-EYES"
 

@@ -18,11 +18,11 @@ from migrator.sandbox.shelf import Shelf
 from migrator.sandbox.tree import Tree
 from migrator.session import Session
 from migrator.step import Blocker, Step
+from steps.content.observations import INTEREST
 from steps.exchange_libraries import ExchangeLibraries
-from steps.observations import INTEREST
-from steps.options import Options
 from steps.preload_vectorchord_only import PreloadVectorchordOnly
 from steps.preload_without_pgvectors import PreloadWithoutPgvectors
+from steps.shared.options import Options
 from steps.uninstall_pgvectors import UninstallPgvectors
 
 PASSWORD = "s3cret-word"  # noqa: S105 - of a throw-away server

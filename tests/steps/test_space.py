@@ -10,8 +10,8 @@ from workshop import Workshop, steps_of
 from workshops import MakeWorkshop
 
 from migrator.content import Space
-from steps.options import Options
-from steps.space import needed
+from steps.shared.options import Options
+from steps.shared.space import needed
 
 PREPARED = ("create-extension-vchord", "keep-immich-out", "record-embeddings")
 CONVERTED = (*PREPARED, "convert-smart-search", "convert-face-search")

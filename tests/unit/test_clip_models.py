@@ -10,8 +10,8 @@ from shown import Shown
 
 from migrator.catalog import Observed
 from migrator.sandbox.immich_sql import MODEL_OF_DIMENSION
-from steps.clip_models import DIMENSIONS, configured, dimension_of_model, expand
-from steps.options import Options
+from steps.shared.clip_models import DIMENSIONS, configured, dimension_of_model, expand
+from steps.shared.options import Options
 
 KNOWN = {
     "RN101__openai": 512,

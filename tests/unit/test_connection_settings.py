@@ -94,9 +94,7 @@ def test_precedence() -> None:
          {"dbname": "photos", "port": "5432", "user": "postgres"}),
     ],
 )  # fmt: skip
-def test_libpqs_environment_comes_before_immichs_defaults(
-    environment: dict[str, str], wanted: dict[str, str]
-) -> None:
+def test_libpqs_environment_comes_before_immichs_defaults(environment: dict[str, str], wanted: dict[str, str]) -> None:
     """Where Immich's settings say nothing, PGHOST, PGSERVICE, PGPASSFILE and the others count, and stay libpq's."""
     assert parameters(environment) == wanted
 

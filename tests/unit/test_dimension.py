@@ -5,8 +5,8 @@ from handmade import array, column, snapshot
 
 from migrator.catalog import Catalog, Observed
 from migrator.step import Facts
-from steps.names import SMART_SEARCH
-from steps.state import (
+from steps.shared.names import SMART_SEARCH
+from steps.shared.state import (
     comment_with_dimension,
     dimension_blockers,
     dimension_candidates,

@@ -3,7 +3,7 @@
 import pytest
 from shown import ALPINE, DEBIAN, PLAIN, RED_HAT, UBUNTU, Shown
 
-from steps.environment import Environment, environments, guess
+from steps.advice.environment import Environment, environments, guess
 
 DOCKER_CONF = {"config_file": "/var/lib/postgresql/data/postgresql.conf"}
 

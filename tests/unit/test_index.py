@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steps.index import create_index, fits, list_count, lists_of, options_for, probe_count
+from steps.shared.index import create_index, fits, list_count, lists_of, options_for, probe_count
 
 OF_IMMICH = re.compile(r"lists = \[(\d+)")
 

@@ -9,9 +9,9 @@ from shown import ARM, Shown
 
 from migrator.catalog import Catalog
 from migrator.cli.render.text import fix_lines
-from steps import images, instructions
-from steps.environment import NAMES, Environment
-from steps.versions import TABLE, Accepted, accepted_by
+from steps.advice import images, instructions
+from steps.advice.environment import NAMES, Environment
+from steps.shared.versions import TABLE, Accepted, accepted_by
 
 IMAGE = re.compile(r"[\w./-]+:(?:pg)?\d[\w.-]*-(?:vectorchord|v|[\d])[\w.-]*")
 PUBLISHED = (

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from handmade import snapshot
 
-from steps.known_errors import TABLE, KnownError, diagnose
+from steps.advice.known_errors import TABLE, KnownError, diagnose
 
 
 def error(sqlstate: str, text: str) -> psycopg.Error:

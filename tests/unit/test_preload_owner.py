@@ -5,8 +5,8 @@ from shown import PRELOAD, Line, Shown
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker
-from steps import preload
-from steps.environment import Environment
+from steps.advice.environment import Environment
+from steps.shared import preload
 
 CONF = "/var/lib/postgresql/data/postgresql.conf"
 AUTO = "/var/lib/postgresql/data/postgresql.auto.conf"

@@ -3,7 +3,7 @@
 import pytest
 from packaging.version import Version
 
-from steps.versions import DOCUMENTED, TABLE, accepted_by, accepts, at_most, parse, written
+from steps.shared.versions import DOCUMENTED, TABLE, accepted_by, accepts, at_most, parse, written
 
 
 @pytest.mark.parametrize(

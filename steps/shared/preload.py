@@ -13,10 +13,10 @@ from psycopg.sql import SQL, Identifier, Literal
 from migrator.catalog import Catalog, FileSetting
 from migrator.settings import PRELOAD, library_name, split_list
 from migrator.step import SUPERUSER, Blocker, Statement
-from steps.environment import Environment, environments, is_in, shown
-from steps.instructions import DATABASE, REBUILD, UP, cluster_of
-from steps.names import PGVECTORS, VCHORD
-from steps.state import is_loaded
+from steps.advice.environment import Environment, environments, is_in, shown
+from steps.advice.instructions import DATABASE, REBUILD, UP, cluster_of
+from steps.shared.names import PGVECTORS, VCHORD
+from steps.shared.state import is_loaded
 
 OWNED_BY_FILE = ("configuration file", "default")
 """Sources that ALTER SYSTEM overrides; a value from the command line or the environment wins over it."""

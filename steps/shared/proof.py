@@ -14,8 +14,8 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from migrator.catalog import Catalog, Column
 from migrator.step import SUPERUSER, Facts, Statement
-from steps.names import PGVECTORS, Embeddings
-from steps.state import column_of, mapping
+from steps.shared.names import PGVECTORS, Embeddings
+from steps.shared.state import column_of, mapping
 
 READER = SQL("pg_temp.vectors_to_array")
 BYTES = SQL("pg_temp.bytes_hash")

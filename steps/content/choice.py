@@ -7,10 +7,8 @@ from typing import Literal
 from migrator.catalog import Catalog
 from migrator.content import Path
 from migrator.errors import NotImmich, WrongSource
-from steps.environment import Environment, is_in
-from steps.images import BESIDE
-from steps.names import COLUMN, LEFTOVER_CONSTRAINT, PGVECTORS, TABLES, VCHORD
-from steps.options import Options
+from steps.advice.environment import Environment, is_in
+from steps.advice.images import BESIDE
 from steps.paths import (
     AUTOMATIC_GROUPS,
     MANUAL_GROUPS,
@@ -19,7 +17,9 @@ from steps.paths import (
     manual,
     pgvector,
 )
-from steps.state import column_of, index_of, is_converted, is_loaded, needs_pgvectors
+from steps.shared.names import COLUMN, LEFTOVER_CONSTRAINT, PGVECTORS, TABLES, VCHORD
+from steps.shared.options import Options
+from steps.shared.state import column_of, index_of, is_converted, is_loaded, needs_pgvectors
 
 Source = Literal["pgvecto.rs", "pgvector"]
 AUTOMATIC, MANUAL, FROM_PGVECTOR = "automatic", "manual", "pgvector"

@@ -12,15 +12,15 @@ from migrator.content import ComponentLine, Ending, Overview, Path, TableLine
 from migrator.errors import WrongSource
 from migrator.execute import Diagnosis
 from migrator.step import Blocker, Facts
-from steps import update_errors
-from steps.names import PGVECTOR, VCHORD
-from steps.options import Options
+from steps.advice import update_errors
+from steps.content.update_observations import UPDATE_INTEREST, library_is_newer
 from steps.paths import update
-from steps.state import mapping
-from steps.update_observations import UPDATE_INTEREST, library_is_newer
-from steps.update_state import UPDATE, is_behind, rows_below, to_rebuild, without_index
-from steps.vchord_formats import AccessMethod, format_of
-from steps.vchord_indexes import health, vchord_indexes
+from steps.shared.names import PGVECTOR, VCHORD
+from steps.shared.options import Options
+from steps.shared.state import mapping
+from steps.shared.update_state import UPDATE, is_behind, rows_below, to_rebuild, without_index
+from steps.shared.vchord_formats import AccessMethod, format_of
+from steps.shared.vchord_indexes import health, vchord_indexes
 
 UPDATING = "update"
 """Key of the path, and what the journal calls its source."""

@@ -14,9 +14,9 @@ import psycopg
 from migrator.catalog import Catalog
 from migrator.execute import Diagnosis
 from migrator.step import Blocker
-from steps import worker
-from steps.environment import Environment
-from steps.instructions import more_shared_memory, restart
+from steps.advice.environment import Environment
+from steps.advice.instructions import more_shared_memory, restart
+from steps.shared import worker
 
 SHARED_MEMORY = "could not resize shared memory segment"
 

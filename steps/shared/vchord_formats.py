@@ -11,8 +11,8 @@ from typing import Literal
 from packaging.version import Version
 
 from migrator.catalog import Catalog
-from steps.names import VCHORD_LOADED
-from steps.versions import parse
+from steps.shared.names import VCHORD_LOADED
+from steps.shared.versions import parse
 
 AccessMethod = Literal["vchordrq", "vchordg"]
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 from migrator.catalog import Catalog
 from migrator.step import Facts
-from steps.environment import Environment
-from steps.names import Embeddings
-from steps.versions import Accepted, accepted_by, parse
+from steps.advice.environment import Environment
+from steps.shared.names import Embeddings
+from steps.shared.versions import Accepted, accepted_by, parse
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts
-from steps.names import SMART_SEARCH
-from steps.options import Options, with_dimensions
-from steps.state import column_of, dimension_of, rows_of
+from steps.shared.names import SMART_SEARCH
+from steps.shared.options import Options, with_dimensions
+from steps.shared.state import column_of, dimension_of, rows_of
 
 DEFAULT_MODEL = "ViT-B-32__openai"
 OFF = "off"

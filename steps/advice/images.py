@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from packaging.specifiers import SpecifierSet
 
-from steps.versions import accepts
+from steps.shared.versions import accepts
 
 IMMICH = "ghcr.io/immich-app/postgres"
 NEWEST_FIRST = ("0.4.3", "0.4.2", "0.4.1", "0.3.0")

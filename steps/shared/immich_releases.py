@@ -6,8 +6,8 @@ from packaging.version import Version
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker
-from steps.options import Options
-from steps.versions import parse
+from steps.shared.options import Options
+from steps.shared.versions import parse
 
 OLDEST_THAT_MAY_JUMP = Version("1.107.2")
 """An Immich from 1.133 on refuses a database of an older release: "Invalid upgrade path"."""

@@ -12,18 +12,19 @@ from migrator.catalog import Catalog, Column, Extension, Interest
 from migrator.content import ComponentLine, Ending, Finding, Overview, Path, TableLine
 from migrator.execute import Diagnosis
 from migrator.step import Blocker, Facts
-from steps import known_errors, other_databases, worker
-from steps.choice import Source, begun_by_others, choose
-from steps.clip_models import model_warnings
-from steps.examination import examine
-from steps.examination_observations import EXAMINED
-from steps.index import list_count
-from steps.names import PGVECTOR, PGVECTORS, TABLES, VCHORD, Embeddings
-from steps.observations import INTEREST
-from steps.options import Options, accepted
-from steps.space import needed
-from steps.state import can_be_crippled, column_of, dimension_of, indexes_on, mapping, other_columns, rows_of
-from steps.versions import written
+from steps.advice import known_errors
+from steps.content.choice import Source, begun_by_others, choose
+from steps.content.examination import examine
+from steps.content.examination_observations import EXAMINED
+from steps.content.observations import INTEREST
+from steps.shared import other_databases, worker
+from steps.shared.clip_models import model_warnings
+from steps.shared.index import list_count
+from steps.shared.names import PGVECTOR, PGVECTORS, TABLES, VCHORD, Embeddings
+from steps.shared.options import Options, accepted
+from steps.shared.space import needed
+from steps.shared.state import can_be_crippled, column_of, dimension_of, indexes_on, mapping, other_columns, rows_of
+from steps.shared.versions import written
 
 SHOWN_DIGITS = 12
 

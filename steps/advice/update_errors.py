@@ -8,10 +8,10 @@ from psycopg.sql import SQL, Identifier, Literal
 from migrator.catalog import Catalog
 from migrator.execute import Diagnosis
 from migrator.step import Blocker
-from steps import known_errors
-from steps.instructions import restart
-from steps.state import column_of
-from steps.update_state import gone_settings, in_vectorchord, without_index
+from steps.advice import known_errors
+from steps.advice.instructions import restart
+from steps.shared.state import column_of
+from steps.shared.update_state import gone_settings, in_vectorchord, without_index
 
 
 def diagnose(error: psycopg.Error, catalog: Catalog) -> Diagnosis | None:

@@ -9,9 +9,9 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog, Elsewhere, Observed
 from migrator.step import Blocker
-from steps.names import PGVECTORS
-from steps.options import Options
-from steps.state import is_loaded
+from steps.shared.names import PGVECTORS
+from steps.shared.options import Options
+from steps.shared.state import is_loaded
 
 USES = SQL(
     # catalogs only: the library may be missing; arrays of the extension's types are types of their own

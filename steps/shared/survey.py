@@ -9,9 +9,9 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.catalog import Catalog, Column
 from migrator.step import Blocker, Facts
-from steps.names import Embeddings
-from steps.proof import OLD, Helper, names_of, reader, value_of
-from steps.state import column_of, mapping
+from steps.shared.names import Embeddings
+from steps.shared.proof import OLD, Helper, names_of, reader, value_of
+from steps.shared.state import column_of, mapping
 
 HEAD = SQL("pg_temp.head_of_vector")
 SIZE = SQL("pg_temp.size_of_vector")

@@ -6,12 +6,12 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker
-from steps import preload
-from steps.instructions import install_pgvector, install_vectorchord, restart
-from steps.names import PGVECTOR, VCHORD
-from steps.prepare_observations import CUBE, EARTHDISTANCE, owner_of
-from steps.state import is_loaded
-from steps.versions import DOCUMENTED, TABLE, Accepted, accepted_by, accepts, written
+from steps.advice.instructions import install_pgvector, install_vectorchord, restart
+from steps.content.prepare_observations import CUBE, EARTHDISTANCE, owner_of
+from steps.shared import preload
+from steps.shared.names import PGVECTOR, VCHORD
+from steps.shared.state import is_loaded
+from steps.shared.versions import DOCUMENTED, TABLE, Accepted, accepted_by, accepts, written
 
 OF_THE_SERVER = ("postgres", "template0", "template1")
 SCHEMA = "public"

@@ -16,8 +16,8 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog, Observation
 from migrator.step import Blocker, Statement
-from steps.names import PGVECTORS
-from steps.state import can_be_crippled
+from steps.shared.names import PGVECTORS
+from steps.shared.state import can_be_crippled
 
 PROBE_TABLE = "migrator_worker_probe"
 GONE = "IPC connection is closed"
@@ -33,9 +33,9 @@ def _has_index(catalog: Catalog) -> bool:
 OBSERVATION = Observation(
     name="worker",
     sql=lambda _: ASK_VIEW,
-    when=lambda catalog: can_be_crippled(catalog)
-    and catalog.extensions[PGVECTORS].version is not None
-    and _has_index(catalog),
+    when=lambda catalog: (
+        can_be_crippled(catalog) and catalog.extensions[PGVECTORS].version is not None and _has_index(catalog)
+    ),
 )
 
 
@@ -56,8 +56,7 @@ def gone_blocker(said: str | None = None) -> Blocker:
     noticed = f' ("{said}")' if said else ""
     return Blocker(
         what="pgvecto.rs's background worker",
-        found=f"gone{noticed}: a configuration reload ends it on 0.2.x "
-        "(log rotation and pg_reload_conf() count)",
+        found=f"gone{noticed}: a configuration reload ends it on 0.2.x (log rotation and pg_reload_conf() count)",
         wanted="the worker alive; without it PostgreSQL crashes as soon as a change has to be rolled back",
         fix=(
             "restart PostgreSQL (a reload is not enough, and makes it worse)",

@@ -7,8 +7,9 @@ from psycopg.sql import SQL, Composed, Identifier
 from migrator.catalog import Catalog, Interest, Observation
 from migrator.locks import TOOL_LOCK
 from migrator.settings import PRELOAD
-from steps import environment, other_databases, worker
-from steps.names import (
+from steps.advice import environment
+from steps.shared import other_databases, worker
+from steps.shared.names import (
     COLUMN,
     IMMICH_STARTUP_LOCK,
     PGVECTOR,
@@ -20,7 +21,7 @@ from steps.names import (
     VCHORD_LOADED,
     Embeddings,
 )
-from steps.state import column_of, indexes_on, is_loaded, owner_to_become
+from steps.shared.state import column_of, indexes_on, is_loaded, owner_to_become
 
 LIBRARY_OF = {PGVECTORS: PGVECTORS, "vchordrq": VCHORD, "vchordg": VCHORD}
 """Access methods whose library has to be preloaded before a query on an indexed table can be planned."""

@@ -14,11 +14,11 @@ from psycopg.sql import SQL, Composed, Identifier
 from migrator.catalog import Catalog, Interest
 from migrator.content import Part
 from migrator.step import SUPERUSER, Blocker, Privilege, Right, Statement
-from steps import prepare_blockers
-from steps.names import PGVECTOR, PGVECTORS, PROBES, VCHORD
-from steps.observations import INTEREST
-from steps.prepare_observations import CUBE, EARTHDISTANCE, observations, owner_of, path_of
-from steps.vchord_formats import is_newer
+from steps.content import prepare_blockers
+from steps.content.observations import INTEREST
+from steps.content.prepare_observations import CUBE, EARTHDISTANCE, observations, owner_of, path_of
+from steps.shared.names import PGVECTOR, PGVECTORS, PROBES, VCHORD
+from steps.shared.vchord_formats import is_newer
 
 SCHEMA = "public"
 OWNER = Privilege(Right.DATABASE_OWNER)

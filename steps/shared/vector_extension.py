@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migrator.step import Blocker
-from steps.options import Options
+from steps.shared.options import Options
 
 TITLE = "unset DB_VECTOR_EXTENSION"
 HARMLESS = ("", "vectorchord")

@@ -7,11 +7,11 @@ from dataclasses import replace
 from psycopg.sql import SQL
 
 from migrator.catalog import Catalog, Observation
-from steps.names import VCHORD
-from steps.observations import INTEREST
-from steps.state import is_loaded
-from steps.vchord_formats import GONE_SETTINGS, SERIES_BY_SETTING
-from steps.vchord_indexes import observations
+from steps.content.observations import INTEREST
+from steps.shared.names import VCHORD
+from steps.shared.state import is_loaded
+from steps.shared.vchord_formats import GONE_SETTINGS, SERIES_BY_SETTING
+from steps.shared.vchord_indexes import observations
 
 LIBRARY = "library"
 LIBRARY_IS_NEWER = SQL(

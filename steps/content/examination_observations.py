@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from migrator.catalog import Catalog, Observation
-from steps import vchord_indexes, worker
-from steps.names import PGVECTORS
-from steps.observations import INTEREST
-from steps.state import can_be_crippled, is_loaded
-from steps.vchord_formats import SERIES_BY_SETTING, loaded_series
+from steps.content.observations import INTEREST
+from steps.shared import vchord_indexes, worker
+from steps.shared.names import PGVECTORS
+from steps.shared.state import can_be_crippled, is_loaded
+from steps.shared.vchord_formats import SERIES_BY_SETTING, loaded_series
 
 INDEX_FILES = "index-files"
 READS_ON_SEARCH = (0, 3)

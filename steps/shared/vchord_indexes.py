@@ -13,10 +13,10 @@ from psycopg.sql import SQL, Composed, Identifier
 from psycopg.sql import Literal as SqlLiteral
 
 from migrator.catalog import Catalog, Index, Observation
-from steps.index import probe_count
-from steps.names import PGVECTOR, VCHORD
-from steps.state import is_loaded
-from steps.vchord_formats import loaded_series
+from steps.shared.index import probe_count
+from steps.shared.names import PGVECTOR, VCHORD
+from steps.shared.state import is_loaded
+from steps.shared.vchord_formats import loaded_series
 
 METHODS = ("vchordrq", "vchordg")
 SLOTS = 64

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from migrator.catalog import Catalog
-from steps import images
-from steps.environment import NAMES, Environment, debian_cluster, environments, shown
-from steps.names import PGVECTORS, VCHORD
-from steps.versions import Accepted, accepts, written
+from steps.advice import images
+from steps.advice.environment import NAMES, Environment, debian_cluster, environments, shown
+from steps.shared.names import PGVECTORS, VCHORD
+from steps.shared.versions import Accepted, accepts, written
 
 DATABASE, IMMICH = "database", "immich-server"
 """The services of Immich's own compose file."""

@@ -8,11 +8,11 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.catalog import Catalog, Column
 from migrator.step import Blocker, Facts, Privilege, Right, Statement
-from steps import worker
-from steps.names import LEFTOVER_CONSTRAINT, Embeddings
-from steps.options import Options, with_dimensions
-from steps.state import column_of, comment_with_dimension, dimension_blockers, dimension_of, indexes_on
-from steps.survey import odd_rows
+from steps.shared import worker
+from steps.shared.names import LEFTOVER_CONSTRAINT, Embeddings
+from steps.shared.options import Options, with_dimensions
+from steps.shared.state import column_of, comment_with_dimension, dimension_blockers, dimension_of, indexes_on
+from steps.shared.survey import odd_rows
 
 
 def blockers(catalog: Catalog, facts: Facts, table: Embeddings, options: Options) -> tuple[Blocker, ...]:
@@ -92,9 +92,7 @@ def drop_leftover_constraint(catalog: Catalog, column: Column, *, alone: bool = 
 def rewrite(column: Column, action: Composed, why: str) -> Statement:
     """Return the ALTER TABLE that rewrites the column."""
     sql = SQL("ALTER TABLE {} {}").format(Identifier(column.schema, column.table), action)
-    return Statement(
-        "rewrite", sql, why, owner_of(column), lock=f"ACCESS EXCLUSIVE on {column.schema}.{column.table}"
-    )
+    return Statement("rewrite", sql, why, owner_of(column), lock=f"ACCESS EXCLUSIVE on {column.schema}.{column.table}")
 
 
 def note_dimension(column: Column, dimension: int) -> Statement:

@@ -9,9 +9,9 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog, Column, Index
 from migrator.step import Blocker, Facts, Json
-from steps.index import fits, lists_of
-from steps.names import COLUMN, PGVECTOR, PGVECTORS, PGVECTORS_LOADED, TABLES, VCHORD, VCHORD_LOADED, Embeddings
-from steps.versions import at_most
+from steps.shared.index import fits, lists_of
+from steps.shared.names import COLUMN, PGVECTOR, PGVECTORS, PGVECTORS_LOADED, TABLES, VCHORD, VCHORD_LOADED, Embeddings
+from steps.shared.versions import at_most
 
 LAST_RELEASE_THAT_A_RELOAD_CRIPPLES = "0.2.1"
 """Up to this release of pgvecto.rs a server whose worker is gone must not roll DDL back."""
@@ -114,9 +114,7 @@ def both_converted(catalog: Catalog, _facts: Facts) -> bool:
 
 def everything_in_vectorchord(catalog: Catalog, facts: Facts) -> bool:
     """Tell whether both tables are converted, indexed and analyzed."""
-    return all(
-        is_converted(catalog, t) and is_indexed(catalog, facts, t) and is_analyzed(catalog, t) for t in TABLES
-    )
+    return all(is_converted(catalog, t) and is_indexed(catalog, facts, t) and is_analyzed(catalog, t) for t in TABLES)
 
 
 def needs_pgvectors(catalog: Catalog) -> bool:

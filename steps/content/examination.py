@@ -15,17 +15,17 @@ from migrator.locks import describe, holder_of
 from migrator.privileges import holds
 from migrator.settings import PRELOAD
 from migrator.step import Blocker, Facts, Step
-from steps import other_databases, preload, space, vector_extension, worker
-from steps.choice import begun_by_others
-from steps.clip_models import model_blockers, model_warnings
-from steps.examination_observations import complaint_about_files
-from steps.immich_releases import upgrade_blockers
-from steps.names import COLUMN, IMMICH_STARTUP_LOCK, LEFTOVER_CONSTRAINT, PGVECTORS, TABLES, VCHORD, Embeddings
-from steps.options import Options, accepted
-from steps.state import column_of, dimension_candidates, indexes_on, is_loaded, needs_pgvectors, rows_of
-from steps.vchord_formats import GONE_SETTINGS, at_least, is_newer
-from steps.vchord_indexes import complaint, health, vchord_indexes
-from steps.versions import accepts, written
+from steps.content.choice import begun_by_others
+from steps.content.examination_observations import complaint_about_files
+from steps.shared import other_databases, preload, space, vector_extension, worker
+from steps.shared.clip_models import model_blockers, model_warnings
+from steps.shared.immich_releases import upgrade_blockers
+from steps.shared.names import COLUMN, IMMICH_STARTUP_LOCK, LEFTOVER_CONSTRAINT, PGVECTORS, TABLES, VCHORD, Embeddings
+from steps.shared.options import Options, accepted
+from steps.shared.state import column_of, dimension_candidates, indexes_on, is_loaded, needs_pgvectors, rows_of
+from steps.shared.vchord_formats import GONE_SETTINGS, at_least, is_newer
+from steps.shared.vchord_indexes import complaint, health, vchord_indexes
+from steps.shared.versions import accepts, written
 
 
 @dataclass(frozen=True, slots=True)

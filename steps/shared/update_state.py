@@ -6,10 +6,10 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from migrator.catalog import Catalog, Index, StoredSetting
 from migrator.step import Facts
-from steps.names import PGVECTOR, TABLES, VCHORD, Embeddings
-from steps.state import column_of, index_of, is_analyzed, is_converted, mapping, rows_of
-from steps.vchord_formats import GONE_SETTINGS, at_least, is_newer
-from steps.vchord_indexes import METHODS, health, vchord_indexes
+from steps.shared.names import PGVECTOR, TABLES, VCHORD, Embeddings
+from steps.shared.state import column_of, index_of, is_analyzed, is_converted, mapping, rows_of
+from steps.shared.vchord_formats import GONE_SETTINGS, at_least, is_newer
+from steps.shared.vchord_indexes import METHODS, health, vchord_indexes
 
 UPDATE = "vchord.update"
 """The fact that says from which release to which this update goes."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 from migrator.catalog import Catalog
 from migrator.content import Space
 from migrator.step import Blocker, Facts
-from steps.names import TABLES, Embeddings
-from steps.options import Options, with_dimensions
-from steps.state import column_of, dimension_of, is_converted, is_indexed, rows_of
+from steps.shared.names import TABLES, Embeddings
+from steps.shared.options import Options, with_dimensions
+from steps.shared.state import column_of, dimension_of, is_converted, is_indexed, rows_of
 
 WAL_PER_COPIED_BYTE = 1.25
 """A rewrite logs every page it writes, with headers; observed 246 MB for 100,000 vectors of 512 dimensions."""
