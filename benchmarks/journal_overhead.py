@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import median
 
 from platformdirs import user_state_path
-from steps.content.immich import ImmichContent
 
 from migrator.cli.logging import log_to
 from migrator.engine import Engine
@@ -28,6 +27,7 @@ from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.server import Server
 from migrator.session import Session
 from migrator.step import Fact, Json, Step
+from steps.content.immich import ImmichContent
 from steps.convert_table import ConvertTable
 from steps.paths import automatic
 from steps.record_embeddings import RecordEmbeddings

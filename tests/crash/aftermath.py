@@ -56,8 +56,9 @@ def left_behind(server: Server) -> list[str]:
 
 
 def _lasting(facts: Mapping[str, Json]) -> dict[str, Json]:
-    """Return facts without the number of the session that found them, which is another one each time."""
+    """Return facts without what is another each time: the session that found them, how fast a search was."""
     return {
         name: {key: item for key, item in value.items() if key != "session"} if isinstance(value, Mapping) else value
         for name, value in facts.items()
+        if not name.startswith("search.")
     }

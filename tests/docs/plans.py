@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from steps.content.immich import ImmichContent
-
 from migrator.catalog import Catalog
 from migrator.sandbox.immich import ImmichDatabase, Source
 from migrator.sandbox.server import Server
 from migrator.session import Session
 from migrator.step import Statement, Step
+from steps.content.immich import ImmichContent
 from steps.paths import automatic, manual, pgvector
 from steps.shared.options import Options
 

@@ -8,7 +8,6 @@ import pytest
 from acting import RELEASE, Operator, start, walk
 from driving import BLOCKED, DONE, WORK_PENDING, Tool
 from servers import MakeServer
-from steps.content.immich import ImmichContent
 
 from migrator.catalog import Catalog
 from migrator.sandbox.errors import TreeNotFound
@@ -19,6 +18,7 @@ from migrator.sandbox.server import Server
 from migrator.sandbox.shelf import Shelf
 from migrator.sandbox.tree import Tree
 from migrator.session import Session
+from steps.content.immich import ImmichContent
 from steps.server_fits import ServerFits
 from steps.shared.options import Options
 from steps.shared.versions import releases_for_postgres
