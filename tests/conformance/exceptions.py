@@ -87,6 +87,16 @@ BLURS = (
         r"\1BODY",
         "VectorChord's PL/pgSQL is foreign code, a stand-in has bodies of its own",
     ),
+    *(
+        Blur(
+            "message",
+            r"sampling_factor = 5000",
+            rf"(range \[\{{(?:.*, )?)\"{key}\": Number\((\d+)\)(?:, )?(.*?)(?:, )?(\}}\])",
+            rf"\1\3\4 {key}=\2",
+            "VectorChord names the three parts of a range in the order of a hash map, which is another each time",
+        )
+        for key in ("max", "min", "value")
+    ),
     Blur(
         "first_connection_refused_with",
         "",
