@@ -27,10 +27,36 @@ def _places(_ctx: click.Context, _param: click.Parameter, value: Sequence[str]) 
     return list(value)
 
 
+def release(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Read a release of Immich's as it writes it itself; a leading "v" is left out."""
+    if value is None:
+        return None
+    from steps.shared.versions import parse  # noqa: PLC0415 - not needed for --help
+
+    version = parse(value)
+    if version is None:
+        raise click.BadParameter(f'"{value}" is no release of Immich, such as 1.132.3')
+    return str(version)
+
+
+def next_release(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Read the release to be started afterwards, which has to know VectorChord."""
+    from steps.shared.versions import FIRST_WITH_VECTORCHORD, parse  # noqa: PLC0415 - not needed for --help
+
+    found = release(ctx, param, value)
+    version = parse(found)
+    if version is not None and version < FIRST_WITH_VECTORCHORD:
+        raise click.BadParameter(f"Immich {version} does not know VectorChord; {FIRST_WITH_VECTORCHORD} is the first")
+    return found
+
+
 def choice_options(command: Command) -> Command:
     """Add them, in the order in which they stand in --help."""
     for option in reversed((
-        click.option("--target-immich", metavar="VERSION", help="The Immich release that will be started afterwards."),
+        click.option("--immich-version", metavar="VERSION", callback=release,
+                     help="The Immich release that the database is of; otherwise read from its version_history."),
+        click.option("--target-immich", metavar="VERSION", callback=next_release,
+                     help="The Immich release that will be started afterwards."),
         click.option("--dimension", "dimensions", metavar="TABLE=N", multiple=True, callback=_dimensions,
                      help="The dimension of a table that nobody knows any more."),
         click.option("--environment", type=click.Choice(["debian", "docker", "cloudnativepg", "nixos", "other"]),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import click
 
-from migrator.cli.connecting import connection_options, connections_of
+from migrator.cli.choices import next_release
+from migrator.cli.connecting import connection_options, connections_of, immich_settings_of
 from migrator.cli.console import can_ask, choose, stderr, stdout
 from migrator.cli.render import text
 from migrator.commands.prepare import Prepared, Result, look, prepare
+from migrator.connection import DATABASE
 from migrator.content import Overview, Part
 from migrator.errors import ExitCode
 from steps.content.prepare import ImmichDatabase
@@ -22,9 +24,11 @@ JSON_SCHEMA = "1.0"
 
 @click.command("prepare")
 @connection_options
-@click.option("--name", default="immich", show_default=True, help="The database to prepare.")
-@click.option("--owner", metavar="ROLE", required=True, help="The role that Immich connects as; it must exist.")
-@click.option("--target-immich", metavar="VERSION", help="The Immich release that will use it.")
+@click.option("--name", help="The database to prepare; otherwise as Immich's settings name it, or immich.")
+@click.option("--owner", metavar="ROLE",
+              help="The role that Immich connects as; it must exist. Otherwise as its settings name it.")  # fmt: skip
+@click.option("--target-immich", metavar="VERSION", callback=next_release,
+              help="The Immich release that will use it.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print a psql script of what is missing; the server refuses every write.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 0 nothing to do, 100 work pending.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -38,7 +42,8 @@ def command(**options: object) -> int:
     there already is recognised: running it again does nothing.
     """
     choose(json=bool(options["as_json"]), color=not options["no_color"])
-    target = ImmichDatabase(str(options["name"]), str(options["owner"]), cast("str | None", options["target_immich"]))
+    name, owner = _names(options)
+    target = ImmichDatabase(name, owner, cast("str | None", options["target_immich"]))
     conninfo = connections_of(options).conninfo
     if options["dry_run"]:
         return _show(look(conninfo, target), options)
@@ -48,6 +53,22 @@ def command(**options: object) -> int:
     else:
         _say_how_it_ended(result)
     return int(result.exit_code)
+
+
+def _names(options: Mapping[str, object]) -> tuple[str, str]:
+    """Return the database and the role: as they were given, else as Immich's own settings say."""
+    settings = immich_settings_of(options)
+    database, role = settings.names() if settings else (None, None)
+    if options["admin_database"] is not None and options["database"] is not None:
+        # then that one is Immich's own connection
+        from migrator.connection.url import parse  # noqa: PLC0415 - only here
+
+        parameters = parse(str(options["database"]), "--database").parameters
+        database, role = parameters.get("dbname", database), parameters.get("user", role)
+    owner = cast("str | None", options["owner"]) or role
+    if owner is None:
+        raise click.UsageError("nothing says which role Immich connects as; name it: --owner ROLE, or --env-file .env")
+    return cast("str | None", options["name"]) or database or DATABASE, owner
 
 
 def _show(found: Prepared, options: dict[str, object]) -> int:

@@ -18,6 +18,7 @@ from migrator.cli.render import text
 from migrator.cli.render.json_lines import JsonRenderer
 from migrator.cli.render.lines import LineRenderer
 from migrator.cli.render.terminal import TerminalRenderer
+from migrator.cli.settings_file import settings_file_of
 from migrator.commands.run import Request, Result, run
 from migrator.content import Content
 from migrator.errors import ExitCode
@@ -64,7 +65,11 @@ def content_for(options: Mapping[str, object]) -> Content:
     """Build the content of a run from the options that it was started with, whichever command that was."""
     if options.get("command") == UPDATING:
         return UpdateContent(
-            Options(target_immich=_text(options.get("target_immich")), environment=_environment(options))
+            Options(
+                immich_version=_text(options.get("immich_version")),
+                target_immich=_text(options.get("target_immich")),
+                environment=_environment(options),
+            )
         )
     return content_of(options)
 
@@ -77,6 +82,7 @@ def content_of(options: Mapping[str, object]) -> ImmichContent:
         options=Options(
             reindex_by="immich" if options.get("reindex_by") == "immich" else "tool",
             alter_system=bool(options.get("alter_system", True)),
+            immich_version=_text(options.get("immich_version")),
             target_immich=_text(options.get("target_immich")),
             path=cast("Literal['automatic', 'manual'] | None", options.get("path")),
             vector_extension=immich.vector_extension if immich else None,
@@ -87,7 +93,7 @@ def content_of(options: Mapping[str, object]) -> ImmichContent:
             dimensions=cast("dict[str, int]", options.get("dimensions") or {}),
             environment=_environment(options),
             clip_model=_text(options.get("clip_model")),
-            settings_in_file=bool(immich and immich.values.get("IMMICH_CONFIG_FILE")),
+            settings_file=settings_file_of(immich, options),
             data_free_bytes=cast("int | None", options.get("data_free_bytes")),
             ignored_databases=tuple(cast("tuple[str, ...]", options.get("ignored_databases") or ())),
         ),

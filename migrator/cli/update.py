@@ -7,6 +7,7 @@ from typing import cast
 
 import click
 
+from migrator.cli.choices import next_release, release
 from migrator.cli.connecting import connection_options, connections_of
 from migrator.cli.console import choose
 from migrator.cli.logging import log_to
@@ -24,7 +25,14 @@ from steps.content.update import UPDATING
 @click.option("--restart-command", metavar="CMD", help="Restarts PostgreSQL when that was not done yet.")
 @click.option("--environment", type=click.Choice(["debian", "docker", "cloudnativepg", "nixos", "other"]),
               help="Where the server runs, for the instructions; otherwise guessed.")  # fmt: skip
-@click.option("--target-immich", metavar="VERSION", help="The Immich release that will be started afterwards.")
+@click.option(
+    "--immich-version",
+    metavar="VERSION",
+    callback=release,
+    help="The Immich release that the database is of; otherwise read from its version_history.",
+)
+@click.option("--target-immich", metavar="VERSION", callback=next_release,
+              help="The Immich release that will be started afterwards.")  # fmt: skip
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Where progress is kept; by default beside the journal of the migration.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Answer y/N questions with yes.")

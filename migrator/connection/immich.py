@@ -85,6 +85,23 @@ class ImmichSettings:
         """DB_VECTOR_EXTENSION; "" where an env file does not set it, None where the environment does not."""
         return self.values.get("DB_VECTOR_EXTENSION", "" if self.origin else None)
 
+    @property
+    def config_file(self) -> Path | None:
+        """IMMICH_CONFIG_FILE: where Immich has its settings from, as its own file system calls it."""
+        name = self.values.get("IMMICH_CONFIG_FILE")
+        return Path(name) if name else None
+
+    def names(self) -> tuple[str | None, str | None]:
+        """Return the database and the role that Immich's settings name; None for what they do not.
+
+        Raises:
+            BadConnectionSettings: a setting means nothing; the message does not repeat it.
+        """
+        if url := self.get(URL):
+            parameters = parse(url, f"{URL}{self.origin}").parameters
+            return parameters.get("dbname"), parameters.get("user")
+        return self.get("DB_DATABASE_NAME"), self.get("DB_USERNAME")
+
     def _content(self, path: Path, what: str) -> str:
         try:
             return path.read_text(encoding="utf-8").rstrip("\n")

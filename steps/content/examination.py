@@ -19,7 +19,7 @@ from steps.content.choice import begun_by_others
 from steps.content.examination_observations import complaint_about_files
 from steps.shared import other_databases, preload, space, vector_extension, worker
 from steps.shared.clip_models import model_blockers, model_warnings
-from steps.shared.immich_releases import upgrade_blockers
+from steps.shared.immich_releases import next_release, release_warnings, today, upgrade_blockers
 from steps.shared.names import COLUMN, IMMICH_STARTUP_LOCK, LEFTOVER_CONSTRAINT, PGVECTORS, TABLES, VCHORD, Embeddings
 from steps.shared.options import Options, accepted
 from steps.shared.state import column_of, dimension_candidates, indexes_on, is_loaded, needs_pgvectors, rows_of
@@ -300,9 +300,9 @@ def _immich(case: _Case) -> Iterator[Finding]:
         yield Finding("Immich", "note", "extension vectors is left over: a dump made now cannot be restored without it")
     if case.catalog.extensions[PGVECTORS].version is None and PGVECTORS in case.catalog.schemas:
         yield Finding("Immich", "note", "schema vectors is left over from pgvecto.rs: DROP SCHEMA vectors, no CASCADE")
-    release = case.catalog.observed.get("immich")
-    target = f", to be followed by {written(accepted(case.catalog, case.options).immich)}"
-    yield Finding("Immich", "ok", f"release {release.value if release and release.value else 'unknown'}{target}")
+    yield from (Finding("Immich", "note", text) for text in release_warnings(case.catalog, case.options))
+    release, target = today(case.catalog, case.options), next_release(case.catalog, case.options)
+    yield Finding("Immich", "ok", f"release {release}, to be followed by {target}")
 
 
 GROUPS: dict[str, Group] = {

@@ -19,6 +19,7 @@ from steps.content.examination_observations import EXAMINED
 from steps.content.observations import INTEREST
 from steps.shared import other_databases, worker
 from steps.shared.clip_models import model_warnings
+from steps.shared.immich_releases import next_release, release_warnings, today
 from steps.shared.index import list_count
 from steps.shared.names import PGVECTOR, PGVECTORS, TABLES, VCHORD, Embeddings
 from steps.shared.options import Options, accepted
@@ -57,8 +58,7 @@ class ImmichContent:
 
     def overview(self, catalog: Catalog, facts: Facts) -> Overview:
         """Return what was found and what will be."""
-        release = catalog.observed.get("immich")
-        application = f"Immich {release.value.removeprefix('v')}" if release and release.value else "Immich (unknown)"
+        release, target = today(catalog, self.options), next_release(catalog, self.options)
         row = accepted(catalog, self.options)
         old, new, base = (catalog.extensions[name] for name in (PGVECTORS, VCHORD, PGVECTOR))
         life = worker.life(catalog)
@@ -70,15 +70,17 @@ class ImmichContent:
             else []
         )
         return Overview(
-            application=application,
+            application=f"Immich {release}",
             tables=tuple(self._table_line(catalog, facts, table) for table in TABLES),
             components=(
                 *([ComponentLine("pgvecto.rs", old_today, "removed")] if self.source == "pgvecto.rs" else []),
                 ComponentLine("pgvector", _today(base), base.offered or written(row.pgvector)),
                 ComponentLine("VectorChord", _today(new), new.offered or written(row.vchord)),
+                ComponentLine("Immich", release, target),
             ),
             warnings=(
                 *begun_by_others(catalog),
+                *release_warnings(catalog, self.options),
                 *(_other(column) for column in other_columns(catalog, self.options.include)),
                 *model_warnings(catalog, facts, self.options),
                 *other_databases.warnings(catalog, self.options),

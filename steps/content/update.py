@@ -15,6 +15,7 @@ from migrator.step import Blocker, Facts
 from steps.advice import update_errors
 from steps.content.update_observations import UPDATE_INTEREST, library_is_newer
 from steps.paths import update
+from steps.shared.immich_releases import today
 from steps.shared.names import PGVECTOR, VCHORD
 from steps.shared.options import Options
 from steps.shared.state import mapping
@@ -59,13 +60,11 @@ class UpdateContent:
 
     def overview(self, catalog: Catalog, facts: Facts) -> Overview:
         """Return what was found and what will be."""
-        release = catalog.observed.get("immich")
-        application = f"Immich {release.value.removeprefix('v')}" if release and release.value else "Immich (unknown)"
         base, new = catalog.extensions[PGVECTOR], catalog.extensions[VCHORD]
         tables = [self._line(catalog, index) for index in vchord_indexes(catalog)]
         tables += [TableLine(t.index, None, f"missing on {t.table}", "built") for t in without_index(catalog)]
         return Overview(
-            application=application,
+            application=f"Immich {today(catalog, self.options)}",
             tables=tuple(tables),
             components=(
                 ComponentLine("pgvector", base.version or "not installed", base.offered or "not offered"),

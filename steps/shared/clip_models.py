@@ -92,8 +92,13 @@ def configured(catalog: Catalog, options: Options) -> Model | None:
     if options.clip_model is not None:
         named = options.clip_model
         return None if named == OFF else Model(named, dimension_of_model(named), row=False)
+    if (file := options.settings_file) is not None:
+        if file.problem is not None or not file.smart_search:
+            return None
+        named = file.clip_model or DEFAULT_MODEL
+        return Model(named, dimension_of_model(named), row=False)
     settings = catalog.observed.get("model")
-    if options.settings_in_file or settings is None or settings.message is not None:
+    if settings is None or settings.message is not None:
         return None
     name, learning, clip = settings.rows[0] if settings.rows else (None, None, None)
     if "false" in (learning, clip):
@@ -119,13 +124,22 @@ def model_blockers(catalog: Catalog, facts: Facts, options: Options) -> tuple[Bl
             found=f"Immich is set to {model.name}, of {model.dimension} dimensions; the embeddings have {dimension}",
             wanted=f"the model that computed them, of {dimension} dimensions ({which}): at its next start Immich "
             "would delete every row of smart_search and compute none of them again",
-            fix=(
-                "with Immich stopped, and not on its settings page,",
-                "which deletes the embeddings when the model is changed:",
-                f"{_set_model(catalog, model).as_string(None)};",
-                "where Immich has its settings from a file (IMMICH_CONFIG_FILE): add --clip-model NAME, as it says",
-            ),
+            fix=_ways(catalog, model, options),
         ),
+    )
+
+
+def _ways(catalog: Catalog, model: Model, options: Options) -> tuple[str, ...]:
+    if options.settings_file is not None:
+        return (
+            f"with Immich stopped, in {options.settings_file.place}:",
+            '"machineLearning": {"clip": {"modelName": "MODEL"}}, with everything else as it is',
+        )
+    return (
+        "with Immich stopped, and not on its settings page,",
+        "which deletes the embeddings when the model is changed:",
+        f"{_set_model(catalog, model).as_string(None)};",
+        "where Immich has its settings from a file (IMMICH_CONFIG_FILE): add --clip-model NAME, as it says",
     )
 
 
@@ -134,8 +148,11 @@ def model_warnings(catalog: Catalog, facts: Facts, options: Options) -> list[str
     wrong = model_blockers(catalog, facts, options)
     if wrong:
         return [f"{blocker.found}: as it is, Immich would empty smart_search at its next start" for blocker in wrong]
-    if options.clip_model is None and options.settings_in_file:
-        return ["Immich has its settings from a file, so its CLIP model was not checked; name it: --clip-model NAME"]
+    file = options.settings_file
+    if options.clip_model is None and file is not None and file.problem is not None:
+        doubt = "what its database says of the CLIP model does not count, so it was not checked"
+        where = f"{file.place} (IMMICH_CONFIG_FILE), which {file.problem}"
+        return [f"Immich has its settings from {where}; {doubt}: name it with --clip-model NAME"]
     model = configured(catalog, options)
     if model is None or model.dimension is not None:
         return []

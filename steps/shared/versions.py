@@ -29,6 +29,9 @@ def _row(immich: str, vchord: str, pgvectors: str | None, postgres: str) -> Acce
     return Accepted(SpecifierSet(immich), SpecifierSet(vchord), known, SpecifierSet(">=0.7,<1"), SpecifierSet(postgres))
 
 
+FIRST_WITH_VECTORCHORD = Version("1.133.0")
+"""The Immich release that came with VectorChord."""
+
 DOCUMENTED = _row(">=1.133,<1.135", ">=0.3,<0.4", ">=0.2,<0.4", ">=14,<18")
 """The row of the documented releases; used where the release to come is not known."""
 

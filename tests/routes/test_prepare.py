@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from driving import BLOCKED, DONE, WAITING, WORK_PENDING, Finished, Tool, as_superuser
+from driving import BLOCKED, DONE, USAGE, WAITING, WORK_PENDING, Finished, Tool, as_superuser
 from psycopg.rows import TupleRow
 from servers import MakeServer
 
@@ -232,3 +232,33 @@ def test_nobody_elses_database_is_taken(make_fresh: MakeFresh) -> None:
     assert_refused(fresh, said, BLOCKED, 'it belongs to "postgres" and has 1 tables')
     assert fresh.dump("photos") == before
     assert_refused(fresh, fresh.run("--name", "postgres"), BLOCKED, "is a database of the server itself")
+
+
+@pytest.mark.parametrize("given", ["parts", "url", "database"])
+def test_the_names_come_from_immichs_own_settings(make_fresh: MakeFresh, tmp_path: Path, given: str) -> None:
+    """Database and role as Immich's .env names them, or as its URL beside the administrator's connection does."""
+    fresh = make_fresh()
+    as_superuser(fresh.server, "postgres", "CREATE ROLE photos LOGIN")
+    url = f"postgresql://photos@localhost:{fresh.server.port}/gallery"
+    env_file = tmp_path / ".env"
+    env_file.write_text("DB_DATABASE_NAME=gallery\nDB_USERNAME=photos\n" if given == "parts" else f"DB_URL={url}\n")
+    own = ["--database", url] if given == "database" else ["--env-file", str(env_file)]
+    admin = ["--admin-database", fresh.server.conninfo("postgres", "postgres")]
+    done = fresh.tool.call("prepare", *own, *admin, "--yes", "--no-input")
+    assert done.returncode == DONE, done.stderr
+    assert {"gallery"} == fresh.databases() - {"postgres", "template0", "template1"}
+    with fresh.connect("gallery", "photos") as connection:
+        row = connection.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'gallery'").fetchone()
+    assert row == ("photos",)
+    typed = fresh.tool.call("prepare", *own, *admin, "--owner", "immich", "--name", "typed", "--yes", "--no-input")
+    assert typed.returncode == DONE, typed.stderr
+    assert "typed" in fresh.databases()
+
+
+def test_without_a_role_it_is_asked_for(make_fresh: MakeFresh) -> None:
+    """Immich's default role is the server's superuser: nobody is made the owner by guessing."""
+    fresh = make_fresh()
+    said = fresh.tool.call("prepare", "--database", fresh.server.conninfo(), "--yes", "--no-input")
+    assert said.returncode == USAGE
+    assert "name it: --owner ROLE, or --env-file .env" in " ".join(said.stderr.split())
+    assert fresh.databases() == {"postgres", "template0", "template1"}

@@ -9,7 +9,7 @@ from workshops import MakeWorkshop
 
 from migrator.catalog import Catalog
 from steps.shared.clip_models import model_blockers, model_warnings
-from steps.shared.options import Options
+from steps.shared.options import Options, SettingsFile
 
 RECORDED = ("create-extension-vchord", "keep-immich-out", "record-embeddings")
 
@@ -70,7 +70,10 @@ def test_what_nobody_knows_is_a_warning(make_workshop: MakeWorkshop) -> None:
     catalog = shop.catalog()
     assert blocked(catalog) == ""
     assert "my-own-model is not known here" in model_warnings(catalog, {}, Options())[0]
-    assert "--clip-model NAME" in model_warnings(catalog, {}, Options(settings_in_file=True))[0]
+    assert (
+        "--clip-model NAME"
+        in model_warnings(catalog, {}, Options(settings_file=SettingsFile("/x.json", problem="is no JSON")))[0]
+    )
 
 
 def test_an_empty_table_has_nothing_to_lose(make_workshop: MakeWorkshop) -> None:

@@ -11,7 +11,9 @@ from shown import Shown
 from migrator.catalog import Observed
 from migrator.sandbox.immich_sql import MODEL_OF_DIMENSION
 from steps.shared.clip_models import DIMENSIONS, configured, dimension_of_model, expand
-from steps.shared.options import Options
+from steps.shared.options import Options, SettingsFile
+
+UNREAD = SettingsFile("/config/immich.yaml", problem="is YAML, which is not read here")
 
 KNOWN = {
     "RN101__openai": 512,
@@ -114,8 +116,17 @@ def test_settings_that_cannot_be_read_are_no_default(shown: Shown) -> None:
 def test_a_file_of_settings_outweighs_the_database() -> None:
     """With IMMICH_CONFIG_FILE the row says nothing; what a person says counts over both."""
     catalog = saying("ViT-L-14__openai", None, None).catalog()
-    assert configured(catalog, Options(settings_in_file=True)) is None
-    told = configured(catalog, Options(settings_in_file=True, clip_model="ViT-H-14__laion2b-s32b-b79k"))
+    assert configured(catalog, Options(settings_file=UNREAD)) is None
+    told = configured(catalog, Options(settings_file=UNREAD, clip_model="ViT-H-14__laion2b-s32b-b79k"))
     assert told is not None
     assert told.dimension == 1024
     assert configured(catalog, Options(clip_model="off")) is None
+    read = configured(
+        catalog, Options(settings_file=SettingsFile("/config/immich.json", "ViT-SO400M-14-SigLIP__webli"))
+    )
+    assert read is not None
+    assert read.dimension == 1152
+    assert configured(catalog, Options(settings_file=SettingsFile("/x.json", smart_search=False))) is None
+    silent = configured(catalog, Options(settings_file=SettingsFile("/x.json")))
+    assert silent is not None
+    assert silent.name == "ViT-B-32__openai", "a file that names no model means Immich's default, whatever the row says"

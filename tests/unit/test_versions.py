@@ -1,9 +1,20 @@
 """The one table of versions: parsed before they are compared, each release in exactly one row."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from packaging.version import Version
 
-from steps.shared.versions import DOCUMENTED, TABLE, accepted_by, accepts, at_most, parse, written
+from steps.shared.versions import (
+    DOCUMENTED,
+    FIRST_WITH_VECTORCHORD,
+    TABLE,
+    accepted_by,
+    accepts,
+    at_most,
+    parse,
+    written,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +79,24 @@ def test_at_most(text: str, is_so: bool) -> None:  # noqa: FBT001
 def test_a_range_is_written_for_people() -> None:
     """Lower bound first, whatever order the parser keeps."""
     assert written(DOCUMENTED.vchord) == ">=0.3, <0.4"
+
+
+@given(st.integers(0, 12), st.integers(0, 200), st.integers(0, 30), st.sampled_from(["", "v"]))
+def test_every_release_is_read_as_numbers(major: int, minor: int, patch: int, prefix: str) -> None:
+    """Whatever the numbers: at most one row takes a release, and it is the row that its neighbours by number have."""
+    text = f"{prefix}{major}.{minor}.{patch}"
+    version = Version(f"{major}.{minor}.{patch}")
+    assert parse(text) == version
+    rows = [row for row in TABLE if version in row.immich]
+    assert len(rows) <= 1
+    assert accepted_by(text) is (rows[0] if rows else DOCUMENTED)
+    assert (version < FIRST_WITH_VECTORCHORD) == (not rows and (major, minor) < (1, 133))
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_version_or_none(text: str) -> None:
+    """Nothing that stands in a catalog makes the comparison fail; what is no version lies in no range."""
+    if parse(text) is None:
+        assert not any(accepts(row.vchord, text) for row in TABLE)
+    else:
+        assert at_most(text, str(parse(text)))
