@@ -1,7 +1,8 @@
-"""Runs the real command as a person or a script does, and does on the server what it asks an operator for."""
+"""Runs the real command as a person or a script does; the operator and the DBA do what the screen asks for."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -9,12 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from migrator.sandbox.immich_startup import ImmichStartup
 from migrator.sandbox.server import Server
 
 MIGRATE = str(Path(sys.executable).with_name("migrate"))
 DONE, FAILED, USAGE, WAITING, BLOCKED, REFUSED, WORK_PENDING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 100, 130
 
 Finished = subprocess.CompletedProcess[str]
+
+MOST_STARTS = 12
+
+RELEASE = {"0.3.0": "1.133.0", "0.4.3": "1.136.0", "0.5.3": "2.1.0", "1.1.1": "2.7.5"}
+"""A release of Immich that takes a VectorChord."""
 
 _OURS = ("DB_", "PG", "MIGRATOR_PLAIN", "NO_COLOR", "FORCE_COLOR", "XDG_")
 
@@ -77,35 +84,67 @@ class Tool:
         return None if found is None else str(found)
 
 
-def do_as_operator(server: Server, step: str, *, vchord: str = "0.3.0", database: str = "immich") -> None:
-    """Do on the server what a person does who reads what a step waits for: packages, files, restarts, a DBA's SQL."""
-    match step:
-        case "install-vectorchord":
-            server.install("vchord", vchord)
-        case "preload-both-libraries":
-            server.set_preload("vchord.so, vectors.so")
-            server.restart()
-        case "preload-without-pgvectors":
-            server.set_preload("")
-        case "exchange-libraries":
-            server.stop()
-            server.remove("vectors")
-            server.install("vchord", vchord)
-            server.set_preload("vchord.so")
-            server.start()
-        case "preload-vectorchord-only":
-            server.set_preload("vchord.so")
-            server.restart()
-        case "restart-for-vectorchord" | "restart-without-pgvectors":
-            server.restart()
-        case "create-extension-vchord":
-            as_superuser(server, database, "CREATE EXTENSION vchord SCHEMA public CASCADE")
-        case "drop-extension-vectors":
-            as_superuser(server, database, "DROP EXTENSION vectors")
-        case "uninstall-pgvectors":
-            server.remove("vectors")
-        case _:
-            raise AssertionError(f"no operator is asked for step {step}")
+@dataclass(slots=True)
+class Operator:
+    """Somebody with the server's files, and a DBA at hand.
+
+    Attributes:
+        server: The server that is worked on.
+        vchord: The VectorChord that is installed when it is asked for.
+        did: The steps that something was done for, in order.
+    """
+
+    server: Server
+    vchord: str
+    did: list[str] = field(default_factory=list)
+
+    def do(self, step: str, shown: str = "") -> None:
+        """Do what a step waits for; `shown` is what the screen says of it, where that is needed."""
+        self.did.append(step)
+        match step:
+            case "install-pgvector":
+                self.server.install("vector")
+            case "install-vectorchord":
+                self.server.install("vchord", self.vchord)
+            case "preload-without-pgvectors":
+                # no restart: the server is stopped for the exchange anyway
+                self.server.set_preload([e for e in self._preloaded() if e != "vectors.so"])
+            case "exchange-libraries":
+                self._exchange()
+            case "preload-both-libraries" | "preload-vectorchord-only":
+                self.server.set_preload(["vchord.so", *(["vectors.so"] if "both" in step else [])])
+                self.server.restart()
+            case "update-pgvector" | "extensions-in-public" | "create-extension-vchord" | "drop-extension-vectors":
+                self._run_as_dba(shown)
+            case "restart-for-vectorchord" | "restart-without-pgvectors" | "restart-for-update":
+                self.server.restart()
+            case "immich-reindexes":
+                ImmichStartup(conninfo=self.server.conninfo("immich", "immich"), release=RELEASE[self.vchord]).run()
+            case "uninstall-pgvectors":
+                self.server.remove("vectors")
+            case _:
+                raise AssertionError(f"nobody is asked for step {step}:\n{shown}")
+
+    def _exchange(self) -> None:
+        """Take the server away, and come back with other libraries below the same data."""
+        self.server.stop()
+        self.server.remove("vectors")
+        self.server.install("vchord", self.vchord)
+        self.server.set_preload([e for e in self._preloaded() if e != "vectors.so"])
+        self.server.start()
+
+    def _preloaded(self) -> list[str]:
+        conf = (self.server.data / "postgresql.conf").read_text()
+        found = re.search(r"^shared_preload_libraries = '(.*)'$", conf, re.MULTILINE)
+        return [element.strip() for element in found[1].split(",") if element.strip()] if found else []
+
+    def _run_as_dba(self, screen: str) -> None:
+        """Run the SQL that the screen shows, as it stands there."""
+        shown = re.findall(r"^ +(?:do +)?((?:CREATE|DROP|ALTER|SELECT) .*;)$", screen, re.MULTILINE)
+        assert shown, screen
+        with self.server.connect("immich") as connection:
+            for statement in shown:
+                connection.execute(statement.encode())
 
 
 def as_superuser(server: Server, database: str, sql: str) -> None:
@@ -114,16 +153,38 @@ def as_superuser(server: Server, database: str, sql: str) -> None:
         connection.execute(sql.encode())
 
 
-def run_to_the_end(tool: Tool, server: Server, *more: str, vchord: str = "0.3.0", starts: int = 15) -> list[str]:
-    """Run the main job again and again, doing what it asks for in between; return the steps that it waited at."""
-    waited: list[str] = []
+def start(tool: Tool, *arguments: str) -> Finished:
+    """Start the tool once."""
+    return tool.call(*arguments, "--database", tool.database, "--journal", str(tool.journal))
+
+
+def waits_for(said: Finished) -> str | None:
+    """Return the step that the tool says it waits for; None where it does not wait."""
+    if said.returncode != WAITING:
+        return None
+    steps = re.findall(r"^step \d+ (\S+) waiting", said.stderr, re.MULTILINE)
+    assert steps, said.stderr
+    return str(steps[-1])
+
+
+def walk(
+    tool: Tool, operator: Operator, *arguments: str, until: str | None = None, starts: int = MOST_STARTS
+) -> Finished:
+    """Start the tool, do what it waits for, start it again, until it is done, refuses, or waits for step `until`."""
     for _ in range(starts):
-        said = tool.migrate("--confirm", "immich", *more)
-        if said.returncode == DONE:
-            return waited
-        assert said.returncode == WAITING, f"exit {said.returncode} after {waited}\n{said.stderr}"
-        step = tool.next_step()
+        said = start(tool, *arguments)
+        step = waits_for(said)
+        if step in (None, until):
+            return said
         assert step is not None
-        waited.append(step)
-        do_as_operator(server, step, vchord=vchord)
-    raise AssertionError(f"not at the end after {starts} starts: {waited}")
+        operator.do(step, said.stderr)
+    raise AssertionError(f"not at the end after {operator.did}:\n{said.stderr}")
+
+
+def run_to_the_end(tool: Tool, server: Server, *more: str, vchord: str = "0.3.0") -> list[str]:
+    """Run the main job until it is done, doing what it asks for in between; return the steps that it waited at."""
+    operator = Operator(server, vchord)
+    arguments = ["--from", "pgvecto.rs", "--no-input", "--yes", "--confirm", "immich", *more]
+    said = walk(tool, operator, *arguments)
+    assert said.returncode == DONE, f"exit {said.returncode} after {operator.did}\n{said.stderr}"
+    return operator.did

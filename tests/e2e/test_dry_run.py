@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from driving import DONE, WORK_PENDING, Tool, do_as_operator, run_to_the_end
+from driving import DONE, WORK_PENDING, Operator, Tool, run_to_the_end
 from servers import MakeServer
 
 from migrator.sandbox.immich import ImmichDatabase
@@ -128,7 +128,7 @@ def by_hand(server: Server, script: str) -> str:
     said = ""
     for actor, keys, piece in parts(script):
         if actor == "by: you":
-            do_as_operator(server, keys[0])
+            Operator(server, "0.3.0").do(keys[0])
             continue
         psql = [str(server.tree.program("psql")), "-X", "-d", server.conninfo("immich", "immich"), "-f", "-"]
         done = subprocess.run(psql, input=piece, text=True, capture_output=True, check=False)

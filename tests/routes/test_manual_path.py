@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from acting import Operator, start, waits_for, walk
-from driving import BLOCKED, DONE, FAILED, WAITING, Tool, as_superuser
+from driving import BLOCKED, DONE, FAILED, WAITING, Operator, Tool, as_superuser, start, waits_for, walk
 from servers import MakeServer
 
 from migrator.journal import Journal
@@ -142,7 +141,8 @@ def test_a_disputed_dimension_is_a_blocker(photos: MakePhotos, spoil: str, found
     walk(tool, operator, *arguments(server), until=EXCHANGE)
     lose_the_journal(tool)
     as_superuser(server, "immich", spoil)
-    operator.do(EXCHANGE, start(tool, *arguments(server)))
+    start(tool, *arguments(server))
+    operator.do(EXCHANGE)
     before, rows = dump_of(server), hashes_of(server)
     said = start(tool, *arguments(server))
     assert said.returncode == BLOCKED, said.stderr

@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from acting import RELEASE, Operator, start, walk
-from driving import BLOCKED, DONE, WORK_PENDING, Tool
+from driving import BLOCKED, DONE, RELEASE, WORK_PENDING, Operator, Tool, start, walk
 from servers import MakeServer
 
 from migrator.catalog import Catalog

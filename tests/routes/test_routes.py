@@ -5,8 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from acting import RELEASE, Operator, start, walk
-from driving import BLOCKED, DONE, Tool
+from driving import BLOCKED, DONE, RELEASE, Operator, Tool, start, walk
 from servers import MakeServer
 from start_states import StartState, put_into
 from table import NEW_PGVECTOR, TABLE, Journey, combinations
