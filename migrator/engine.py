@@ -21,7 +21,8 @@ from migrator.execute import DiagnosedError, Executor
 from migrator.journal import Journal
 from migrator.privileges import lacking
 from migrator.session import Session
-from migrator.step import Actor, Blocker, Fact, Facts, Step
+from migrator.settling import settle
+from migrator.step import PROVEN, Actor, Blocker, Fact, Facts, Step
 
 if TYPE_CHECKING:
     from transitions.core import TransitionConfigDict
@@ -111,6 +112,7 @@ class Engine:
             MigratorError: whatever made a step fail; the run stays in front of that step.
         """
         self.run.state, self.run.catalog = self.steps[0].key, None
+        settle(self._journal, self._session.connection)
         while self.run.state != DONE:
             if not self.advance():
                 step = self._step()
@@ -198,12 +200,19 @@ class Engine:
         if last is None or last.event != "finished" or not step.lasting or step.actor is not Actor.TOOL:
             return
         if self._trust_server:
+            self._withdraw_proofs(step)
             return
         raise Contradiction(
             f'the journal says that step "{step.key}" was finished, the server does not show it; nothing was changed',
             facts=[("journal", f"finished at {last.at}"), ("server", f"not done: {step.title}")],
             hint="if the database was put back on purpose (backup, by hand), go on from what it is: add --trust-server",
         )
+
+    def _withdraw_proofs(self, step: Step) -> None:
+        """Claim nothing that was proven before somebody put the database back."""
+        for name, value in self._journal.facts().items():
+            if name.startswith(PROVEN) and value is not None:
+                self._journal.record(step.key, Fact(name, None))
 
     def _catalog(self) -> Catalog:
         if self.run.catalog is None:

@@ -113,6 +113,12 @@ class AlreadyRunning(MigratorError):
     exit_code = ExitCode.REFUSED
 
 
+class CommitPending(MigratorError):
+    """the server still works on a transaction that an earlier start left; nothing was changed"""
+
+    exit_code = ExitCode.REFUSED
+
+
 class Contradiction(MigratorError):
     """the journal and the server disagree; nothing was changed"""
 

@@ -18,13 +18,11 @@ from psycopg import errors as pg_errors
 from migrator.catalog import Catalog
 from migrator.errors import ConnectionLost, LockNotGiven, MigratorError, ProofFailed, StatementFailed
 from migrator.events import Emit, LockAwaited, Proven, StatementFinished, StatementStarted
-from migrator.journal import Journal
+from migrator.journal import COMMIT, Journal
 from migrator.progress import watch
 from migrator.session import Session
+from migrator.settling import announcement, note_commit
 from migrator.step import Blocker, Fact, Json, Statement
-
-COMMIT = "commit"
-"""The key under which the end of a transaction appears in the journal."""
 
 HOLDERS = """
 SELECT DISTINCT format('pid %%s (%%s, %%s) on %%s since %%s: %%s', a.pid,
@@ -96,12 +94,14 @@ class Executor:
             try:
                 self._set_lock_timeout(patience.lock_timeout_seconds)
                 with self._session.connection.transaction() if transaction else nullcontext():
+                    proven: dict[str, Json] = {}
                     for current in unit:
-                        self._run(step, current)
+                        proven |= self._run(step, current)
                     if transaction:
-                        self._journal.event(step, "started", statement=COMMIT)
+                        announced = announcement(self._session.connection, proven)
+                        self._journal.event(step, "started", statement=COMMIT, detail=announced)
                 if transaction:
-                    self._journal.event(step, "finished", statement=COMMIT)
+                    note_commit(self._journal, step, proven)
             except pg_errors.LockNotAvailable as error:
                 holders = self._holders(catalog)
                 self._journal.event(step, "retried", statement=current.key, detail={"holders": list(holders)})
@@ -121,7 +121,10 @@ class Executor:
             else:
                 return
 
-    def _run(self, step: str, statement: Statement) -> None:
+    def _run(self, step: str, statement: Statement) -> dict[str, Json]:
+        """Send one statement, and return what it has proven: that counts once it is committed."""
+        if statement.withdraws and self._journal.facts().get(statement.withdraws) is not None:
+            self._journal.record(step, Fact(statement.withdraws, None))
         self._journal.event(step, "started", statement=statement.key)
         self._emit(StatementStarted(step, statement.key, statement.why))
         begun = time.monotonic()
@@ -129,12 +132,17 @@ class Executor:
             cursor = self._session.connection.execute(statement.sql, prepare=False)
         seconds = time.monotonic() - begun
         measured = _row(cursor) if statement.measures or statement.must_equal else None
-        if statement.measures:
+        if statement.measures and not statement.must_equal:
             self._journal.record(step, Fact(statement.measures, measured))
         self._journal.event(step, "finished", statement=statement.key, seconds=seconds, detail=measured)
         self._emit(StatementFinished(step, statement.key, seconds, measured))
-        if statement.must_equal:
-            self._prove(step, statement, measured)
+        if not statement.must_equal:
+            return {}
+        self._prove(step, statement, measured)
+        if statement.measures and statement.alone:
+            self._journal.record(step, Fact(statement.measures, measured))
+            return {}
+        return {statement.measures: measured} if statement.measures else {}
 
     def _prove(self, step: str, statement: Statement, measured: Json) -> None:
         fact = statement.must_equal or ""

@@ -6,7 +6,6 @@ It is memory, not truth: on resume the database is asked first.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -16,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self
 
@@ -25,12 +23,15 @@ from platformdirs import user_state_path
 from sqlite_utils import Database
 
 from migrator import __version__
-from migrator.errors import AlreadyRunning, JournalTooNew, JournalUnreadable, JournalWriteFailed, OtherDatabase
+from migrator.errors import JournalWriteFailed, OtherDatabase
 from migrator.identity import Identity
+from migrator.journal_file import SCHEMA_VERSION, check_schema, connect, hold, is_unborn, unreadable
 from migrator.step import Fact, Json
 
-SCHEMA_VERSION = 1
 _CLOSED_FOLDER = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
+
+COMMIT = "commit"
+"""The key under which the end of a transaction appears in `events`."""
 
 EventKind = Literal["observed", "started", "finished", "failed", "waiting", "retried"]
 
@@ -48,6 +49,20 @@ class RunRecord:
     options: Mapping[str, Json]
     started_at: str
     finished_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start of the tool, by the row of `invocations`; `ended_at` is None while it runs, or when it was killed."""
+
+    pid: int
+    started_at: str
+    ended_at: str | None
+
+    @property
+    def described(self) -> str:
+        """The start as a person is told of it."""
+        return f"{self.pid} on this computer, since {self.started_at[:19].replace('T', ' ')} UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +116,11 @@ class Journal:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = _hold(path.with_suffix(path.suffix + ".lock"))
+            lock = hold(path)
             with ExitStack() as undo:
                 undo.callback(os.close, lock)
                 with _writing(path):
-                    journal = cls(path, _connect(path))
+                    journal = cls(path, connect(path))
                 undo.pop_all()
         except OSError as error:
             raise JournalWriteFailed(
@@ -130,16 +145,16 @@ class Journal:
             try:
                 connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
                 undo.callback(connection.close)
-                if _is_unborn(connection):
+                if is_unborn(connection):
                     return None
-                _check_schema(path, connection)
+                check_schema(path, connection)
             except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode & 0xFF in _CLOSED_FOLDER:
                     raise JournalWriteFailed(
                         f'the journal "{path}" cannot be opened ({error}); nothing was changed',
                         hint="its folder has to be yours to write in, or give it another place: --journal FILE",
                     ) from error
-                raise _unreadable(path) from error
+                raise unreadable(path) from error
             undo.pop_all()
         return cls(path, Database(connection))
 
@@ -226,6 +241,12 @@ class Journal:
                 "UPDATE invocations SET ended_at = ?, exit_code = ? WHERE id = ?", [now(), exit_code, self._invocation]
             )
 
+    def newest_start(self) -> Start | None:
+        """Return the newest start; None before the first."""
+        for row in self._db.query("SELECT pid, started_at, ended_at FROM invocations ORDER BY id DESC LIMIT 1"):
+            return Start(row["pid"], row["started_at"], row["ended_at"])
+        return None
+
     def last_arguments(self) -> Mapping[str, Json]:
         """Return the arguments of the newest start; empty before the first."""
         for row in self._db.query("SELECT arguments FROM invocations ORDER BY id DESC LIMIT 1"):
@@ -282,6 +303,16 @@ class Journal:
         """Return, by step, the last event that concerns the step itself and not one of its statements."""
         return {event.step: event for event in self.events() if event.statement is None}
 
+    def unanswered_commits(self) -> list[EventRecord]:
+        """Return the announcements of a COMMIT after which nobody noted what became of it, oldest first."""
+        open_by_step: dict[str, EventRecord] = {}
+        for event in (event for event in self.events() if event.statement == COMMIT):
+            if event.event == "started":
+                open_by_step[event.step] = event
+            else:
+                open_by_step.pop(event.step, None)
+        return sorted(open_by_step.values(), key=lambda event: event.id)
+
     def seconds_of_work(self) -> float:
         """Return how long the finished steps took together, in seconds."""
         return sum(event.duration_seconds or 0.0 for event in self.events() if event.statement is None)
@@ -290,67 +321,6 @@ class Journal:
         with _writing(self.path):
             inserted = self._db.table(table).insert(dict(row))
         return int(inserted.last_pk) if isinstance(inserted.last_pk, int) else 0
-
-
-def _connect(path: Path) -> Database:
-    connection = sqlite3.connect(path, timeout=10)
-    try:
-        _prepare(path, connection)
-    except BaseException:
-        connection.close()
-        raise
-    return Database(connection)
-
-
-def _prepare(path: Path, connection: sqlite3.Connection) -> None:
-    unborn = _is_unborn(connection)
-    if not unborn:
-        _check_schema(path, connection)
-    path.chmod(0o600)
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    if unborn:
-        script = files("migrator").joinpath("journal.sql").read_text(encoding="utf-8")
-        connection.executescript(f"BEGIN;\n{script}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;")
-
-
-def _is_unborn(connection: sqlite3.Connection) -> bool:
-    """Tell whether its maker was killed before it had written anything."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    return bool(version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
-
-
-def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise JournalTooNew(
-            f'the journal "{path}" was written by a newer version of this tool; nothing was changed',
-            facts=[("journal", f"schema {version}"), ("this program", f"schema {SCHEMA_VERSION}")],
-            hint="use the newer version, or give this run a journal of its own: --journal FILE",
-        )
-    if version == 0:
-        raise _unreadable(path)
-    connection.execute("SELECT count(*) FROM run").fetchone()
-
-
-def _unreadable(path: Path) -> JournalUnreadable:
-    return JournalUnreadable(
-        f'the journal "{path}" cannot be read; nothing was changed',
-        hint=f"keep it aside (mv {path} {path}.kept) and run the same command again: the database tells what was done",
-    )
-
-
-def _hold(path: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise AlreadyRunning(
-            f'another copy of this tool holds the journal ("{path}"); nothing was changed',
-            hint="wait for it, or look at it with: migrate status",
-        ) from error
-    return handle
 
 
 @contextmanager
@@ -363,4 +333,4 @@ def _writing(path: Path) -> Iterator[None]:
             hint="make room or give it another place (--journal FILE), then run the same command again",
         ) from error
     except sqlite3.DatabaseError as error:
-        raise _unreadable(path) from error
+        raise unreadable(path) from error

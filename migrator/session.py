@@ -7,17 +7,18 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from migrator.alone import take_tool_lock
 from migrator.catalog import Catalog, Interest, Observed, read_catalog
 from migrator.connection.failure import explain, pooler
 from migrator.elsewhere import look_elsewhere
 from migrator.errors import (
-    AlreadyRunning,
     BadConnectionSettings,
     CannotConnect,
     ConnectionLost,
@@ -26,11 +27,9 @@ from migrator.errors import (
     Standby,
     WrongPassword,
 )
-from migrator.locks import TOOL_LOCK, describe, holder_of
 
 APPLICATION_NAME = "migrate"
 CONNECT_TIMEOUT_SECONDS = 10
-TOOL_LOCK_WAIT_SECONDS = 8.0
 
 READ_ONLY = "default_transaction_read_only"
 
@@ -152,24 +151,13 @@ class Session:
         self.connection.execute(SQL("SET ROLE {}").format(Identifier(owner)))
         return read_catalog(self.connection, self._interest)
 
-    def hold_tool_lock(self) -> None:
-        """Take the lock that keeps a second copy away; a killed copy's session lets go of it within seconds.
+    def hold_tool_lock(self, journal: Path | None = None) -> None:
+        """Take the lock that keeps a second copy away.
 
         Raises:
-            AlreadyRunning: somebody else keeps holding it.
+            AlreadyRunning: another copy holds it; without a journal only after waiting for what our own session left.
         """
-        deadline = time.monotonic() + TOOL_LOCK_WAIT_SECONDS
-        while True:
-            row = self.connection.execute("SELECT pg_try_advisory_lock(%s)", [TOOL_LOCK]).fetchone()
-            if row and row[0]:
-                return
-            if time.monotonic() > deadline:
-                holder = holder_of(self.catalog(), TOOL_LOCK)
-                raise AlreadyRunning(
-                    facts=[("holder", describe(holder))] if holder else (),
-                    hint="wait for it, or look at it with: migrate status",
-                )
-            time.sleep(0.25)
+        take_tool_lock(self.connection, journal)
 
     def wait_until_back(self, limit_seconds: float, tick: Callable[[float], None]) -> float:
         """Open the connection again as soon as the server answers; return how long that took, in seconds.

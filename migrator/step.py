@@ -21,6 +21,10 @@ Facts = Mapping[str, Json]
 """What the journal knows, by name; the latest value of each."""
 
 
+PROVEN = "proven."
+"""What the name of a fact begins with that a transaction has proven; it is noted once that is committed."""
+
+
 class Actor(StrEnum):
     """Who carries a step out."""
 
@@ -97,7 +101,9 @@ class Statement:
         lock: the lock it takes, in Postgres's words, or None.
         alone: run outside a transaction; the others of a plan share one, up to the next that is alone.
         measures: the fact that the answer's one row becomes, on disk before the next statement runs.
-        must_equal: the fact that the answer's one row has to equal; otherwise the transaction is rolled back.
+        must_equal: the fact that the answer's one row has to equal; otherwise the transaction is rolled back. What such
+            a statement measures is on disk once the transaction is committed, not before.
+        withdraws: the fact that no longer holds when this statement is sent; on disk before it is.
         if_unequal: what is true then, for the person.
         builds_index: the server reports progress in pg_stat_progress_create_index.
     """
@@ -110,6 +116,7 @@ class Statement:
     alone: bool = False
     measures: str | None = None
     must_equal: str | None = None
+    withdraws: str | None = None
     if_unequal: str = "everything was rolled back"
     builds_index: bool = False
 

@@ -57,11 +57,12 @@ class ConvertTable(Step):
             rewriting.measure_before(self._table.table, column, before, recorded=False),
             *rewriting.drop_what_forbids_it(catalog, column),
             rewriting.rewrite(
+                self._table.table,
                 column,
                 _to_vector(column, dimension, with_reader=with_reader),
                 f"one rewrite to vector({dimension}); it checks every row's length, NaN and infinity",
             ),
-            rewriting.measure_after(self._table.table, column, after),
+            rewriting.measure_after(self._table.table, column, after, final=True),
             rewriting.note_dimension(column, dimension),
             *(helper.drop() for helper in helpers),
         )
@@ -88,8 +89,8 @@ class ConvertTable(Step):
             rewriting.lock(column),
             rewriting.measure_before(self._table.table, column, measure, recorded=False),
             *rewriting.drop_what_forbids_it(catalog, column),
-            rewriting.rewrite(column, back, "back to pgvecto.rs's type"),
-            rewriting.measure_after(self._table.table, column, measure),
+            rewriting.rewrite(self._table.table, column, back, "back to pgvecto.rs's type"),
+            rewriting.measure_after(self._table.table, column, measure, final=False),
         )
 
     def estimate_seconds(self, catalog: Catalog) -> float:

@@ -57,8 +57,10 @@ class DetachTable(Step):
             rewriting.lock(column),
             rewriting.measure_before(self._table.table, column, before, recorded=False),
             *rewriting.drop_what_forbids_it(catalog, column),
-            rewriting.rewrite(column, action, "the documented rewrite to real[]"),
-            rewriting.measure_after(self._table.table, column, proof.measure_values(column, with_reader=False)),
+            rewriting.rewrite(self._table.table, column, action, "the documented rewrite to real[]"),
+            rewriting.measure_after(
+                self._table.table, column, proof.measure_values(column, with_reader=False), final=False
+            ),
             rewriting.note_dimension(column, dimension),
             *(helper.drop() for helper in helpers),
         )
@@ -78,8 +80,8 @@ class DetachTable(Step):
             *worker.probe(catalog),
             rewriting.lock(column),
             rewriting.measure_before(self._table.table, column, measure, recorded=False),
-            rewriting.rewrite(column, back, "back to pgvecto.rs's type"),
-            rewriting.measure_after(self._table.table, column, measure),
+            rewriting.rewrite(self._table.table, column, back, "back to pgvecto.rs's type"),
+            rewriting.measure_after(self._table.table, column, measure, final=False),
         )
 
     def estimate_seconds(self, catalog: Catalog) -> float:

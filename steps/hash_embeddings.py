@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrator.catalog import Catalog
-from migrator.step import Blocker, Facts, Statement, Step
+from migrator.step import PROVEN, Blocker, Facts, Statement, Step
 from steps.shared import proof, rewriting
 from steps.shared.clip_models import model_blockers
 from steps.shared.names import COLUMN, TABLES, Embeddings
@@ -51,6 +51,7 @@ class HashEmbeddings(Step):
                 "count and content hash before the indexes are replaced",
                 rewriting.owner_of(column),
                 measures=f"proof.{table.table}",
+                withdraws=f"{PROVEN}{table.table}",
             )
             for table in _left(catalog, facts)
             if (column := column_of(catalog, table)) is not None and column.key is not None

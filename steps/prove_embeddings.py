@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrator.catalog import Catalog
-from migrator.step import Fact, Facts, Statement, Step
+from migrator.step import PROVEN, Fact, Facts, Statement, Step
 from steps.shared import proof
 from steps.shared.names import TABLES, Embeddings
 from steps.shared.state import column_of, is_indexed, mapping
@@ -38,7 +38,7 @@ class ProveEmbeddings(Step):
                 f"hash-{table.table}",
                 proof.measure_values(column, with_reader=False),
                 "must equal the count and hash recorded before Immich was started",
-                measures=f"proven.{table.table}",
+                measures=f"{PROVEN}{table.table}",
                 must_equal=f"proof.{table.table}",
                 if_unequal="Immich committed its conversion; if rows were added or deleted meanwhile that is why, "
                 "and --reindex-by tool goes on from here",
@@ -53,4 +53,4 @@ def _is_settled(catalog: Catalog, facts: Facts, table: Embeddings) -> bool:
     if not before:
         # a lost journal has nothing to compare with; before anything is recorded there is still something to do
         return is_indexed(catalog, facts, table)
-    return mapping(facts.get(f"proven.{table.table}")) == before
+    return mapping(facts.get(f"{PROVEN}{table.table}")) == before

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrator.catalog import Catalog
-from migrator.step import Blocker, Fact, Facts, Privilege, Right, Statement, Step
+from migrator.step import PROVEN, Blocker, Fact, Facts, Privilege, Right, Statement, Step
 from steps.shared import proof
 from steps.shared.clip_models import model_blockers
 from steps.shared.names import COLUMN, PGVECTORS, TABLES, Embeddings
@@ -120,6 +120,7 @@ class RecordEmbeddings(Step):
                 "the count and hash that the embeddings must have after Immich has converted them",
                 Privilege(Right.TABLE_OWNER, f"{column.schema}.{column.table}"),
                 measures=f"proof.{table.table}",
+                withdraws=f"{PROVEN}{table.table}",
             )
             surveys += [look, before] if self._options.reindex_by == "immich" else [look]
         helpers = survey_helpers() if with_reader else ()

@@ -53,8 +53,13 @@ class RestoreTable(Step):
             rewriting.lock(column),
             rewriting.measure_before(self._table.table, column, measure, recorded=recorded),
             *rewriting.drop_what_forbids_it(catalog, column),
-            rewriting.rewrite(column, action, "the documented rewrite; it checks every row's length, NaN and infinity"),
-            rewriting.measure_after(self._table.table, column, measure),
+            rewriting.rewrite(
+                self._table.table,
+                column,
+                action,
+                "the documented rewrite; it checks every row's length, NaN and infinity",
+            ),
+            rewriting.measure_after(self._table.table, column, measure, final=True),
             rewriting.note_dimension(column, dimension),
         )
 
@@ -70,8 +75,10 @@ class RestoreTable(Step):
             rewriting.lock(column),
             rewriting.measure_before(self._table.table, column, measure, recorded=False),
             *rewriting.drop_what_forbids_it(catalog, column),
-            rewriting.rewrite(column, action.format(column=Identifier(column.name)), "back to real[]"),
-            rewriting.measure_after(self._table.table, column, measure),
+            rewriting.rewrite(
+                self._table.table, column, action.format(column=Identifier(column.name)), "back to real[]"
+            ),
+            rewriting.measure_after(self._table.table, column, measure, final=False),
         )
 
     def estimate_seconds(self, catalog: Catalog) -> float:

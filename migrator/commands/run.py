@@ -21,6 +21,7 @@ from migrator.content import Path as MigrationPath
 from migrator.engine import Engine, Outcome, pending
 from migrator.errors import (
     CannotConnect,
+    CommitPending,
     ConnectionLost,
     ExitCode,
     MigratorError,
@@ -32,6 +33,7 @@ from migrator.execute import Executor, Patience
 from migrator.identity import Identity
 from migrator.journal import Journal, journal_path
 from migrator.session import Session, refuse_standby
+from migrator.settling import settle
 from migrator.step import Blocker, Facts, Json, Step
 
 RECOVERY_LIMIT_SECONDS = 180.0
@@ -131,9 +133,10 @@ def run(request: Request, content: Content, person: Person, emit: Emit) -> Resul
 
 def _with_session(session: Session, request: Request, content: Content, person: Person, emit: Emit) -> Result:
     session.open()
+    host, port, database, _ = session.address
+    session.hold_tool_lock(request.journal or journal_path(host, port, database))
     catalog = session.catalog()
     refuse_standby(catalog)
-    session.hold_tool_lock()
     situation = _look(session, request, content, catalog)
     path = situation.path
     if situation.pending and not person.start(situation):
@@ -306,9 +309,10 @@ class _Run:
         again = "run the same command again: it goes on from here"
         try:
             self._reconnect(RECOVERY_LIMIT_SECONDS)
+            settle(self.journal, self.session.connection)
             catalog = self.session.catalog()
-        except OtherDatabase as other:
-            return other
+        except (OtherDatabase, CommitPending) as refused:
+            return refused
         except (CannotConnect, ConnectionLost):
             return ConnectionLost(
                 f'the connection was lost in step "{title}", and the server does not come back',

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 from migrator.catalog import Catalog, Column, Extension, Interest
 from migrator.content import ComponentLine, Ending, Finding, Overview, Path, TableLine
 from migrator.execute import Diagnosis
-from migrator.step import Blocker, Facts
+from migrator.step import PROVEN, Blocker, Facts
 from steps.advice import known_errors
 from steps.content.choice import Source, begun_by_others, choose
 from steps.content.examination import examine
@@ -147,7 +147,7 @@ def _today(extension: Extension) -> str:
 
 def _is_proven(facts: Facts, table: Embeddings) -> bool:
     before = mapping(facts.get(f"proof.{table.table}"))
-    return bool(before) and mapping(facts.get(f"proven.{table.table}")) == before
+    return bool(before) and mapping(facts.get(f"{PROVEN}{table.table}")) == before
 
 
 def _searched(facts: Facts, table: Embeddings) -> str:

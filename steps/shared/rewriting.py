@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.catalog import Catalog, Column
-from migrator.step import Blocker, Facts, Privilege, Right, Statement
+from migrator.step import PROVEN, Blocker, Facts, Privilege, Right, Statement
 from steps.shared import worker
 from steps.shared.names import LEFTOVER_CONSTRAINT, Embeddings
 from steps.shared.options import Options, with_dimensions
@@ -57,14 +57,14 @@ def measure_before(label: str, column: Column, query: Composed, *, recorded: boo
     )
 
 
-def measure_after(label: str, column: Column, query: Composed) -> Statement:
-    """Return the measurement after the rewrite, which must equal the one before."""
+def measure_after(label: str, column: Column, query: Composed, *, final: bool) -> Statement:
+    """Return the measurement after the rewrite, which must equal the one before; the `final` one is told at the end."""
     return Statement(
         "hash-after",
         query,
         "must equal the one before, or all is rolled back",
         owner_of(column),
-        measures=f"proven.{label}",
+        measures=f"{PROVEN}{label}" if final else None,
         must_equal=f"proof.{label}",
     )
 
@@ -89,10 +89,17 @@ def drop_leftover_constraint(catalog: Catalog, column: Column, *, alone: bool = 
     return (Statement("drop-constraint", drop, why, owner_of(column), alone=alone),)
 
 
-def rewrite(column: Column, action: Composed, why: str) -> Statement:
-    """Return the ALTER TABLE that rewrites the column."""
+def rewrite(label: str, column: Column, action: Composed, why: str) -> Statement:
+    """Return the ALTER TABLE that rewrites the column; what was proven of it before is claimed no more."""
     sql = SQL("ALTER TABLE {} {}").format(Identifier(column.schema, column.table), action)
-    return Statement("rewrite", sql, why, owner_of(column), lock=f"ACCESS EXCLUSIVE on {column.schema}.{column.table}")
+    return Statement(
+        "rewrite",
+        sql,
+        why,
+        owner_of(column),
+        lock=f"ACCESS EXCLUSIVE on {column.schema}.{column.table}",
+        withdraws=f"{PROVEN}{label}",
+    )
 
 
 def note_dimension(column: Column, dimension: int) -> Statement:

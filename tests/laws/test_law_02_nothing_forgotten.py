@@ -94,12 +94,15 @@ def _fill(journal: Journal) -> None:
     """Leave no room in a journal: SQLite refuses to grow it, as it does on a full disk."""
     connection = journal._db.conn  # noqa: SLF001 - only SQLite's own limit fills one file and no other
     connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
-    with pytest.raises(sqlite3.OperationalError, match="full"):
-        _write_for_ever(connection)
+    for insert in (
+        "INSERT INTO facts (name, value, step, recorded_at) VALUES (?, '1', 'none', 'now')",
+        "INSERT INTO events (at, invocation, step, event) VALUES ('', 1, ?, 'observed')",
+    ):
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            _write_for_ever(connection, insert)
 
 
-def _write_for_ever(connection: sqlite3.Connection) -> None:
+def _write_for_ever(connection: sqlite3.Connection, insert: str) -> None:
     for number in count():
-        row = [f"filler {number}", '"x"', "none", "now"]
-        connection.execute("INSERT INTO facts (name, value, step, recorded_at) VALUES (?, ?, ?, ?)", row)
+        connection.execute(insert, [str(number)])
         connection.commit()

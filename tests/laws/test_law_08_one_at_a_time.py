@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from servers import MakeServer
 from workshop import CONVERSION, Workshop, steps_of
 from workshops import MakeWorkshop
 
+from migrator import alone
 from migrator.errors import AlreadyRunning
 from migrator.events import Event, StatementFinished
 from migrator.journal import Journal
@@ -30,17 +33,24 @@ def prepared(make_server: MakeServer, folder: Path) -> Journey:
     return Journey(server, folder / "j.db")
 
 
-def test_a_second_copy_is_refused(make_server: MakeServer, server_folder: Path) -> None:
-    """Exit 5 and the holder's pid, whatever its journal; the first copy is not disturbed."""
+@pytest.mark.parametrize("journal", ["j.db", "other.db"])
+def test_a_second_copy_is_refused_at_once(journal: str, make_server: MakeServer, server_folder: Path) -> None:
+    """Exit 5 within two seconds, with who and since when, whatever its journal; the first copy is not disturbed."""
     first = prepared(make_server, server_folder)
     with held_at("convert-smart-search/rewrite finished", first.arguments, server_folder) as held:
         held.wait_for_event()
         with first.server.connect() as connection:
             row = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'migrate'").fetchone()
         assert row is not None
-        ended = Journey(first.server, server_folder / "other.db").start()
+        begun = time.monotonic()
+        ended = Journey(first.server, server_folder / journal).start()
+        seconds = time.monotonic() - begun
         assert ended.code == REFUSED, ended.said
-        assert f"pid {row[0]}" in ended.err
+        assert re.search(rf"pid {row[0]} \(migrate\) from a local socket, .+, since 20\d\d-.+ UTC", ended.err), (
+            ended.said
+        )
+        process = rf"{held.process.pid} on this computer, since 20\d\d-.+ UTC"
+        assert bool(re.search(process, ended.err)) == (journal == first.journal.name), ended.said
         assert not (server_folder / "other.db").exists()
         shown = start_tool(["status", f"--journal={first.journal}", f"--database={first.server.conninfo('immich')}"])
         assert shown.code == DONE, shown.said
@@ -48,7 +58,56 @@ def test_a_second_copy_is_refused(make_server: MakeServer, server_folder: Path) 
         assert "convert-smart-search" in shown.out
         held.let_go()
         held.end()
+    assert seconds < 2.0 * slowness(), f"{seconds:.1f} s"
     assert first.to_the_end().code == DONE
+
+
+def slowness() -> float:
+    """Return how much slower than an idle computer this one is now: the tool takes 0.3 s to print its version."""
+    begun = time.monotonic()
+    start_tool(["--version"])
+    return max(1.0, (time.monotonic() - begun) / 0.3)
+
+
+def test_a_copy_that_only_asks_is_noticed_too(make_workshop: MakeWorkshop, tmp_path: Path) -> None:
+    """Before its first answer a copy holds no journal; a session that outlives that of a dead one counts."""
+    workshop = make_workshop()
+    first, second = workshop.session(), workshop.session()
+    first.open()
+    second.open()
+    first.hold_tool_lock(tmp_path / "j.db")
+    begun = time.monotonic()
+    with pytest.raises(AlreadyRunning) as refused:
+        second.hold_tool_lock(tmp_path / "j.db")
+    assert alone.NOTICE_SECONDS < time.monotonic() - begun < alone.NOTICE_SECONDS + 0.8
+    assert f"pid {first.connection.info.backend_pid} (migrate)" in dict(refused.value.facts)["holder"]
+    first.close()
+    second.hold_tool_lock(tmp_path / "j.db")
+    second.close()
+
+
+@pytest.mark.parametrize(("cut", "seconds"), [(True, 2.5), (False, 5.0)])
+def test_what_a_killed_copy_left_is_waited_for(
+    cut: bool,  # noqa: FBT001 - a parameter of pytest
+    seconds: float,
+    make_workshop: MakeWorkshop,
+) -> None:
+    """A start that never ended, on this computer: its session may take its time, and is waited for. Our own too."""
+    workshop = make_workshop()
+    if cut:
+        journal = Journal.create_or_open(workshop.journal)
+        journal.begin_invocation({})
+        journal.close()  # as a kill leaves it: no end, and nobody holds the file
+    orphan, next_one = workshop.session(), workshop.session()
+    orphan.open()
+    next_one.open()
+    orphan.hold_tool_lock()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: (time.sleep(seconds), orphan.close()))
+        begun = time.monotonic()
+        next_one.hold_tool_lock(workshop.journal if cut else None)
+        assert time.monotonic() - begun > seconds - 0.5
+    next_one.close()
 
 
 def test_a_second_copy_on_the_journal_is_refused(tmp_path: Path) -> None:

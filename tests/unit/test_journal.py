@@ -8,7 +8,8 @@ import pytest
 
 from migrator.errors import AlreadyRunning, ExitCode, JournalTooNew, JournalUnreadable, OtherDatabase
 from migrator.identity import Identity
-from migrator.journal import SCHEMA_VERSION, Journal, journal_path
+from migrator.journal import Journal, journal_path
+from migrator.journal_file import SCHEMA_VERSION
 from migrator.step import Fact
 
 HERE = Identity("7711282167707910048", 16385, "immich")
