@@ -6,6 +6,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from journey import DONE, REFUSED, VCHORD, Journey, fill, hashes_of, start_tool
@@ -102,11 +103,11 @@ def test_what_a_killed_copy_left_is_waited_for(
     orphan.open()
     next_one.open()
     orphan.hold_tool_lock()
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: (time.sleep(seconds), orphan.close()))
-        begun = time.monotonic()
-        next_one.hold_tool_lock(workshop.journal if cut else None)
-        assert time.monotonic() - begun > seconds - 0.5
+    begun, ends = time.monotonic(), Timer(seconds, orphan.close)
+    ends.start()
+    next_one.hold_tool_lock(workshop.journal if cut else None)
+    assert time.monotonic() - begun > seconds - 0.5
+    ends.join()
     next_one.close()
 
 
