@@ -181,10 +181,10 @@ def walk(
     raise AssertionError(f"not at the end after {operator.did}:\n{said.stderr}")
 
 
-def run_to_the_end(tool: Tool, server: Server, *more: str, vchord: str = "0.3.0") -> list[str]:
+def run_to_the_end(tool: Tool, server: Server, *more: str, vchord: str = "0.3.0", database: str = "immich") -> list[str]:
     """Run the main job until it is done, doing what it asks for in between; return the steps that it waited at."""
     operator = Operator(server, vchord)
-    arguments = ["--from", "pgvecto.rs", "--no-input", "--yes", "--confirm", "immich", *more]
+    arguments = ["--from", "pgvecto.rs", "--no-input", "--yes", "--confirm", database, *more]
     said = walk(tool, operator, *arguments)
     assert said.returncode == DONE, f"exit {said.returncode} after {operator.did}\n{said.stderr}"
     return operator.did

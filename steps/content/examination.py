@@ -16,7 +16,7 @@ from migrator.privileges import holds
 from migrator.settings import PRELOAD
 from migrator.step import Blocker, Facts, Step
 from steps.content.choice import begun_by_others
-from steps.content.examination_observations import complaint_about_files
+from steps.content.examination_observations import complaint_about_files, leftover_functions, standbys
 from steps.shared import other_databases, preload, space, vector_extension, worker
 from steps.shared.clip_models import model_blockers, model_warnings
 from steps.shared.immich_releases import next_release, release_warnings, today, upgrade_blockers
@@ -56,6 +56,9 @@ GROUP_OF_STEP = {
     "keep-immich-out": "Immich",
 }
 """Where the blockers of a step belong; those of all others concern the data."""
+
+TAKES_LIBRARY_OUT = ("preload-vectorchord-only", "preload-without-pgvectors")
+"""The step of a path before which every database of the server has to be done with pgvecto.rs."""
 
 
 def examine(catalog: Catalog, facts: Facts, options: Options, path: Path) -> list[Finding]:
@@ -151,14 +154,21 @@ def _server(case: _Case) -> Iterator[Finding]:
                 ("upgrade PostgreSQL, or name the Immich release that will be started: --target-immich VERSION",),
             ),
         )
+    if copies := standbys(case.catalog):
+        text = f"{len(copies)} standby connected ({', '.join(copies)}): pgvecto.rs before 0.4 does not replicate its "
+        text += "indexes, VectorChord's are replicated: install VectorChord there too, preloaded, before a failover"
+        yield Finding("server", "note", text)
     yield Finding("server", "ok", f"PostgreSQL {version}, writable, no standby")
 
 
 def _library(case: _Case) -> Iterator[Finding]:
     old = case.catalog.extensions[PGVECTORS]
     if case.path.key != "pgvector":
-        # the library goes at the end of the path, for all databases of the server
-        yield from (_from_blocker("library", b) for b in other_databases.blockers(case.catalog, case.options))
+        yield from _other_databases(case)
+    if functions := leftover_functions(case.catalog):
+        text = f"functions that point at pgvecto.rs's library and belong to no extension: {', '.join(functions)}"
+        drops = " ".join(f"DROP FUNCTION {function};" for function in functions)
+        yield Finding("library", "note", f"{text}: pg_upgrade stops at them, once the library is gone: {drops}")
     if old.version is None and not needs_pgvectors(case.catalog):
         yield Finding("library", "ok", "nothing uses pgvecto.rs")
         return
@@ -171,6 +181,18 @@ def _library(case: _Case) -> Iterator[Finding]:
         yield Finding("library", "note", text)
     suffix = "" if life in ("not needed", "unknown") else f", its worker {life}"
     yield Finding("library", "ok", f"pgvecto.rs {old.version}{suffix}")
+
+
+def _other_databases(case: _Case) -> Iterator[Finding]:
+    """Yield the databases that keep the library: in the way of the step that takes it out, and of none before it."""
+    comes_to_it = case.catalog.extensions[PGVECTORS].version is not None
+    gate = next((step for step in case.path.steps if step.key in TAKES_LIBRARY_OUT), None)
+    for blocker in other_databases.blockers(case.catalog, case.options):
+        if not comes_to_it or gate is None:
+            yield _from_blocker("library", blocker)
+            continue
+        until = f"this one can be migrated up to step {gate.documentation.number} ({gate.title}), where the run stops"
+        yield Finding("library", "note", f"{blocker.what}: {blocker.found}; {until} until: {'; '.join(blocker.fix)}")
 
 
 def _extensions(case: _Case) -> Iterator[Finding]:

@@ -198,6 +198,33 @@ def test_h1_e4_what_is_left_over_afterwards(patient: Patient) -> None:
     assert "left over" not in patient.examine().text
 
 
+def test_h3_functions_without_an_extension(patient: Patient) -> None:
+    """As a half-done upgrade or a dump leaves them: named with the statement that removes them, and gone after it."""
+    patient.build(source="vchord", also_create=("vectors",))
+    patient.execute(
+        "CREATE FUNCTION old_cosine(real[], real[]) RETURNS real LANGUAGE c AS "
+        "'$libdir/vectors', '_vectors_vecf32_operator_cosine_wrapper'"
+    )
+    said = patient.examine()
+    assert said.code == DONE
+    said.assert_names(shown()["H3"])
+    drop = "DROP FUNCTION public.old_cosine(real[],real[]);"
+    assert drop in said.text
+    patient.execute(drop)
+    assert "belong to no extension" not in patient.examine().text
+
+
+def test_d9_a_standby_is_connected(patient: Patient) -> None:
+    """Told by name while it is connected, and by nothing else afterwards."""
+    patient.build()
+    assert "standby connected" not in patient.examine().text
+    with patient.server.connect("immich", replication="yes", application_name="copy_of_db"):
+        said = patient.examine()
+    assert said.code == DONE
+    said.assert_names(shown()["D9"])
+    assert "1 standby connected (copy_of_db)" in said.text
+
+
 @pytest.mark.parametrize(("release", "target"), [("1.106.0", "2.7.5"), ("1.131.0", "1.137.0")])
 def test_f3_immich_releases_were_left_out(patient: Patient, release: str, target: str) -> None:
     """The releases to be started in between are named, and that they come before this migration."""

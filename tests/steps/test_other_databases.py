@@ -181,16 +181,43 @@ def test_a_run_stops_before_the_list_and_goes_on_when_nothing_uses_it(make_serve
     tool = Tool(tmp_path, server.conninfo("immich", "immich"), tmp_path / "immich.db")
     options = ["--restart-command", server.restart_command()]
     told = tool.call("doctor", "--database", tool.database)
-    assert told.returncode == BLOCKED
-    assert 'database "photos" has extension vectors 0.3.0' in " ".join(told.stdout.split())
+    assert told.returncode == DONE, told.stdout
+    flowing = " ".join(told.stdout.split())
+    assert 'database "photos" has extension vectors 0.3.0' in flowing
+    assert "this one can be migrated up to step 10 (take vectors.so out of the preload list)" in flowing
 
     stopped = tool.migrate(*options)
     assert (stopped.returncode, tool.next_step()) == (BLOCKED, "preload-vectorchord-only")
     flowing = " ".join(stopped.stderr.split())
     assert 'pgvecto.rs is used by database "photos" too' in flowing
     assert 'database "photos" has extension vectors 0.3.0, for public.pictures.v' in flowing
+    told = tool.call("doctor", "--database", tool.database)
+    assert told.returncode == BLOCKED, "now it stands in the way"
 
     as_superuser(server, "photos", "DROP TABLE pictures")
     as_superuser(server, "photos", "DROP EXTENSION vectors")
     assert run_to_the_end(tool, server, *options) == ["uninstall-pgvectors"]
     assert tool.migrate().returncode == DONE
+
+
+@pytest.mark.parametrize("path", ["automatic", "manual"])
+def test_two_databases_of_one_server_do_not_block_each_other(
+    make_server: MakeServer, tmp_path: Path, path: str
+) -> None:
+    """Each goes as far as the library may stay, the second one to the end, and then the first one too."""
+    server = make_server(install={"vectors": "0.3.0", "vchord": "0.3.0"}, preload="vchord.so, vectors.so")
+    names = ("immich", "second")
+    for name in names:
+        ImmichDatabase(name=name, rows=20).build(server.conninfo())
+    tools = {name: Tool(tmp_path, server.conninfo(name, "immich"), tmp_path / f"{name}.db") for name in names}
+    options = ["--path", path, "--restart-command", server.restart_command()]
+    for name in names:
+        told = tools[name].call("doctor", "--path", path, "--database", tools[name].database)
+        assert told.returncode == DONE, told.stdout
+
+    first = tools["immich"].migrate("--confirm", "immich", *options)
+    gate = "preload-vectorchord-only" if path == "automatic" else "preload-without-pgvectors"
+    assert (first.returncode, tools["immich"].next_step()) == (BLOCKED, gate)
+    assert 'database "second" has extension vectors' in " ".join(first.stderr.split())
+    for name in reversed(names):
+        run_to_the_end(tools[name], server, *options, database=name)
