@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 import psycopg
 
+from migrator.absence import Absence
 from migrator.catalog import Catalog, Interest
 from migrator.execute import Diagnosis
 from migrator.step import Blocker, Facts, Statement, Step
@@ -121,6 +122,9 @@ class Content(Protocol):
 
     def diagnose(self, error: psycopg.Error, catalog: Catalog) -> Diagnosis | None:
         """Return what a database error means, if somebody has met it before."""
+
+    def explain_absence(self, absence: Absence) -> Sequence[tuple[str, str]]:
+        """Return lines (label, text) that tell why a server may not come back, and what to do about it."""
 
     def explain_loss(self, catalog: Catalog) -> Sequence[tuple[str, str]]:
         """Return lines (label, text) that explain why a connection may have been lost in the middle."""

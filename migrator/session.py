@@ -80,6 +80,8 @@ class Session:
         self._conninfo, self._interest, self._read_only = conninfo, interest, read_only
         self._connection: psycopg.Connection[Any] | None = None
         self._elsewhere: Mapping[str, Observed] | None = None
+        self.last_seen: tuple[Catalog, str] | None = None
+        """The last snapshot, and the host that it came from: what is known of a server that is away."""
 
     @property
     def connection(self) -> psycopg.Connection[Any]:
@@ -129,6 +131,7 @@ class Session:
         """
         try:
             catalog = self._read_as_owner()
+            self.last_seen = catalog, self.connection.info.host
             question = self._interest.elsewhere
             if question is None or not question.when(catalog):
                 return catalog

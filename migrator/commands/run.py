@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Protocol
 
 import psycopg
 
+from migrator.absence import look_for
 from migrator.application import compare_with_application
 from migrator.catalog import Catalog
 from migrator.commands.dba import write_dba_script
@@ -41,6 +42,8 @@ RESTART_LIMIT_SECONDS = 300.0
 GIVE_UP_SECONDS = 10.0
 """How long a server is waited for whose restart command has failed."""
 LOOK_AGAIN_SECONDS = 2.0
+KEPT_LINES, SHOWN_LINES = 200, 3
+"""How much of what a restart command says is read, and how much is shown."""
 RESTART = "restart-command"
 """The key under which the user's own command appears in the journal."""
 
@@ -271,7 +274,7 @@ class _Run:
         self.emit(Restarting(step, command))
         self.session.close()
         exit_code, said = run_command(command)
-        facts = [("exit code", str(exit_code)), *(("said", line) for line in said)]
+        facts = [("exit code", str(exit_code)), *(("said", line) for line in said[-SHOWN_LINES:])]
         try:
             self._reconnect(RECOVERY_LIMIT_SECONDS if exit_code == 0 else GIVE_UP_SECONDS)
             after = self.session.catalog().server.started_at
@@ -279,7 +282,7 @@ class _Run:
             self.journal.event(step, "failed", statement=RESTART, detail=f"exit code {exit_code}")
             raise RestartFailed(
                 "the server does not answer after the restart command; nothing is lost",
-                facts=facts,
+                facts=[*facts, *self._why_away(said)],
                 hint="look at the server's log, start it, then run the same command again",
             ) from error
         if after == before:
@@ -302,6 +305,10 @@ class _Run:
         self.journal.belongs_to(Identity.of(self.session.catalog()))
         self.session.hold_tool_lock()
 
+    def _why_away(self, said: Sequence[str] = ()) -> Sequence[tuple[str, str]]:
+        before, host = self.session.last_seen or (None, "")
+        return self.content.explain_absence(look_for(before, host, said))
+
     def _tell_what_is_true(self, engine: Engine, lost: ConnectionLost) -> MigratorError:
         """Wait for the server after a lost connection, ask it what was committed, and say so."""
         step = next((s for s in engine.steps if s.key == engine.run.state), None)
@@ -316,7 +323,7 @@ class _Run:
         except (CannotConnect, ConnectionLost):
             return ConnectionLost(
                 f'the connection was lost in step "{title}", and the server does not come back',
-                facts=lost.facts,
+                facts=[*lost.facts, *self._why_away()],
                 hint=f"start the server; nothing is lost; then {again}",
             )
         done = step is not None and step.is_done(catalog, self.journal.facts())
@@ -333,7 +340,7 @@ class _Run:
 
 
 def run_command(command: str) -> tuple[int, list[str]]:
-    """Run the person's own command line with the shell; return its exit code and the last lines that it said.
+    """Run the person's own command line with the shell; return its exit code and the lines that it said.
 
     Its output goes to a file: a pipe would stay open as long as a server that the command started.
     """
@@ -351,4 +358,4 @@ def run_command(command: str) -> tuple[int, list[str]]:
         except subprocess.TimeoutExpired:
             code = -1
         output.seek(0)
-        return code, output.read().strip().splitlines()[-3:]
+        return code, output.read().strip().splitlines()[-KEPT_LINES:]

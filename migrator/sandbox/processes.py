@@ -7,23 +7,17 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from migrator.processes import Process, processes_in
 from migrator.sandbox.accounts import Account, environment
+
+__all__ = ["Process", "processes_in", "signal_all", "spawn", "wait_until"]
 
 _PR_SET_PDEATHSIG = 1
 _PRCTL = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A running process and the title it shows, for example `postgres: vectors`."""
-
-    pid: int
-    title: str
 
 
 def spawn(
@@ -55,23 +49,6 @@ def spawn(
         )
 
     return _starter().submit(start).result()
-
-
-def processes_in(folder: Path) -> list[Process]:
-    """Return the processes whose working directory is this folder: a server's are all in its data directory."""
-    wanted, found = str(folder.resolve()), []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            if str((entry / "cwd").readlink()) != wanted:
-                continue
-            title = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        except OSError:  # gone meanwhile, or somebody else's
-            continue
-        if title:  # a zombie has none
-            found.append(Process(int(entry.name), title))
-    return found
 
 
 def signal_all(processes: Iterable[Process], number: signal.Signals) -> None:

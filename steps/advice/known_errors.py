@@ -11,13 +11,17 @@ from typing import Literal
 
 import psycopg
 
+from migrator.absence import Absence
 from migrator.catalog import Catalog
 from migrator.execute import Diagnosis
 from migrator.step import Blocker
 from steps.advice.environment import Environment
 from steps.advice.instructions import more_shared_memory, restart
 from steps.shared import worker
+from steps.shared.names import PGVECTORS
+from steps.shared.state import is_loaded
 
+OLD_SEGMENT = "pre-existing shared memory block"
 SHARED_MEMORY = "could not resize shared memory segment"
 
 
@@ -48,6 +52,13 @@ TABLE = (
         "PostgreSQL was started without pgvecto.rs, which is still needed to read the old columns",
         "vectors.so in shared_preload_libraries until the migration is done",
         ("add vectors.so to shared_preload_libraries (merge, do not replace)", "restart PostgreSQL"),
+    ),
+    KnownError(
+        "F0001",
+        OLD_SEGMENT,
+        "pgvecto.rs's worker outlived a PostgreSQL that was killed, so PostgreSQL does not start again",
+        "no process `postgres: vectors` of this data directory",
+        ("end the process `postgres: vectors` with SIGTERM, never with -9", "start PostgreSQL"),
     ),
     KnownError(
         "58P01",
@@ -153,6 +164,28 @@ def diagnose(error: psycopg.Error, catalog: Catalog, environment: Environment | 
     elif SHARED_MEMORY in known.text:
         fix = more_shared_memory(catalog, environment)
     return Diagnosis(known.cause, Blocker(known.cause, _first(text), known.wanted, fix, known.kind, known.who))
+
+
+def explain_absence(absence: Absence) -> list[tuple[str, str]]:
+    """Return why a server does not come back where pgvecto.rs's worker can be the reason, and how to end it."""
+    seen = any(OLD_SEGMENT in line for line in absence.said)
+    left = [process for process in absence.left if process.title.startswith("postgres:")]
+    workers = [process for process in left if process.title.endswith(PGVECTORS)]
+    was_loaded = absence.before is not None and is_loaded(absence.before, PGVECTORS)
+    if not (seen or workers or was_loaded):
+        return []
+    may = "has" if seen or workers else "may have"
+    why = f"pgvecto.rs's worker {may} outlived PostgreSQL, which does not start beside it:"
+    ways = [("do", f"kill -TERM {process.pid}") for process in workers] or [
+        ("do", "on the server: pgrep -a -f 'postgres: .*vectors'"),
+        ("", "kill -TERM PID, of the one that belongs to this data directory"),
+    ]
+    return [
+        ("why", why),
+        ("", f"FATAL: {OLD_SEGMENT} (key K, ID N) is still in use"),
+        *ways,
+        ("", "(SIGTERM is enough; never -9), then start PostgreSQL"),
+    ]
 
 
 def _first(text: str) -> str:

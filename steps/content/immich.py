@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from migrator.absence import Absence
 from migrator.catalog import Catalog, Column, Extension, Interest
 from migrator.content import ComponentLine, Ending, Finding, Overview, Path, TableLine
 from migrator.execute import Diagnosis
@@ -130,6 +131,10 @@ class ImmichContent:
     def diagnose(self, error: psycopg.Error, catalog: Catalog) -> Diagnosis | None:
         """Return what a database error means here."""
         return known_errors.diagnose(error, catalog, self.options.environment)
+
+    def explain_absence(self, absence: Absence) -> Sequence[tuple[str, str]]:
+        """Return why a server may not come back, and what to do: pgvecto.rs's worker, where it can be that."""
+        return known_errors.explain_absence(absence)
 
     def explain_loss(self, catalog: Catalog) -> Sequence[tuple[str, str]]:
         """Return why the server may have gone away: pgvecto.rs's trap, where it can be one."""

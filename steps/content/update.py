@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import psycopg
 
+from migrator.absence import Absence
 from migrator.catalog import Catalog, Index, Interest
 from migrator.content import ComponentLine, Ending, Overview, Path, TableLine
 from migrator.errors import WrongSource
 from migrator.execute import Diagnosis
 from migrator.step import Blocker, Facts
-from steps.advice import update_errors
+from steps.advice import known_errors, update_errors
 from steps.content.update_observations import UPDATE_INTEREST, library_is_newer
 from steps.paths import update
 from steps.shared.immich_releases import today
@@ -121,6 +122,10 @@ class UpdateContent:
     def diagnose(self, error: psycopg.Error, catalog: Catalog) -> Diagnosis | None:
         """Return what a database error means here."""
         return update_errors.diagnose(error, catalog)
+
+    def explain_absence(self, absence: Absence) -> Sequence[tuple[str, str]]:
+        """Return why a server may not come back, and what to do: pgvecto.rs's worker, where it can be that."""
+        return known_errors.explain_absence(absence)
 
     def explain_loss(self, catalog: Catalog) -> Sequence[tuple[str, str]]:
         """Return nothing: no release of VectorChord is known to bring a server down."""
