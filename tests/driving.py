@@ -181,7 +181,9 @@ def walk(
     raise AssertionError(f"not at the end after {operator.did}:\n{said.stderr}")
 
 
-def run_to_the_end(tool: Tool, server: Server, *more: str, vchord: str = "0.3.0", database: str = "immich") -> list[str]:
+def run_to_the_end(
+    tool: Tool, server: Server, *more: str, vchord: str = "0.3.0", database: str = "immich"
+) -> list[str]:
     """Run the main job until it is done, doing what it asks for in between; return the steps that it waited at."""
     operator = Operator(server, vchord)
     arguments = ["--from", "pgvecto.rs", "--no-input", "--yes", "--confirm", database, *more]
