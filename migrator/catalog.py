@@ -90,6 +90,8 @@ class Column:
     key: str | None
     reltuples: float
     size_bytes: int
+    key_type: tuple[str, str] | None = None
+    """Schema and name of the key's type."""
 
     @property
     def type(self) -> str:
@@ -301,7 +303,7 @@ def _statement() -> str:
 
 def _record(kind: type[T], row: Mapping[str, Any]) -> T:
     names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    values = {k: tuple(v or ()) if k in ("columns", "options") else v for k, v in row.items() if k in names}
+    values = {k: tuple(v or ()) if k in ("columns", "options", "key_type") else v for k, v in row.items() if k in names}
     return kind(**values)
 
 

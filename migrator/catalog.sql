@@ -43,6 +43,10 @@ SELECT json_build_object(
         'owner', pg_get_userbyid(c.relowner), 'may_become_owner', pg_has_role(c.relowner, 'MEMBER'),
         'key', (SELECT ka.attname FROM pg_index i JOIN pg_attribute ka ON ka.attrelid = i.indrelid AND ka.attnum = i.indkey[0]
                 WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1),
+        'key_type', (SELECT json_build_array(kn.nspname, kt.typname)
+                FROM pg_index i JOIN pg_attribute ka ON ka.attrelid = i.indrelid AND ka.attnum = i.indkey[0]
+                JOIN pg_type kt ON kt.oid = ka.atttypid JOIN pg_namespace kn ON kn.oid = kt.typnamespace
+                WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1),
         'reltuples', c.reltuples,
         -- pg_table_size would wait for whoever rewrites the table (another copy of this tool, an Immich)
         'size_bytes', CASE WHEN EXISTS (

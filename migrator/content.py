@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import psycopg
+from psycopg.sql import Composed
 
 from migrator.absence import Absence
 from migrator.catalog import Catalog, Interest
 from migrator.execute import Diagnosis
-from migrator.step import Blocker, Facts, Statement, Step
+from migrator.step import Blocker, Facts, Json, Statement, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,66 @@ class Ending:
     last: str
 
 
-class Content(Protocol):
+@dataclass(frozen=True, slots=True)
+class CopiedTable:
+    """A table of which a copy is made: how its rows are read, and what has to be known to put them back.
+
+    Attributes:
+        name: names it in facts, files and sentences.
+        place: schema, table, column, and the column of its key.
+        key_type: schema and name of the key's type.
+        rows: how many there are, by count or estimate; None where nobody can tell.
+        dimension: of every row; None where they differ, or nobody knows.
+        expected_bytes: about how large its part of the copy will be.
+        about: its attributes, for whoever has to build it again.
+        read: a COPY TO STDOUT in text format: the key, a tab, the values as real[].
+        measure: the query for rows and hash; None where the server cannot query the table, and what has been read is
+            sent back to it for hashing.
+        hash_of_lines: the same of two arrays of text, keys and values.
+    """
+
+    name: str
+    place: tuple[str, str, str, str]
+    key_type: tuple[str, str]
+    rows: int | None
+    dimension: int | None
+    expected_bytes: int
+    about: Mapping[str, Json]
+    read: Composed
+    measure: Composed | None
+    hash_of_lines: Composed
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """Everything that a copy holds; `prelude` is run before the tables are read, and rolled back after it."""
+
+    application: str
+    tables: tuple[CopiedTable, ...]
+    extensions: tuple[Mapping[str, Json], ...]
+    settings: tuple[Mapping[str, Json], ...]
+    prelude: tuple[Statement, ...] = ()
+    blockers: tuple[Blocker, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def expected_bytes(self) -> int:
+        """About how large the copy will be."""
+        return sum(table.expected_bytes for table in self.tables)
+
+
+class Copyable(Protocol):
+    """Content of which a copy can be made."""
+
+    @property
+    def copied(self) -> Interest:
+        """What the snapshot of somebody who makes a copy has to contain."""
+
+    def copying(self, catalog: Catalog, facts: Facts) -> Copying:
+        """Return what a copy holds, and how it is read."""
+
+
+class Content(Copyable, Protocol):
     """The knowledge of what is migrated; the engine has none."""
 
     @property
@@ -119,6 +179,9 @@ class Content(Protocol):
 
     def ending(self, catalog: Catalog, facts: Facts, path: Path) -> Ending:
         """Return what is true now that every step is done."""
+
+    def wants_copy(self, catalog: Catalog, facts: Facts) -> bool:
+        """Tell whether the path is still going to change what a copy would hold."""
 
     def diagnose(self, error: psycopg.Error, catalog: Catalog) -> Diagnosis | None:
         """Return what a database error means, if somebody has met it before."""

@@ -151,3 +151,41 @@ class RestartFailed(MigratorError):
     """the restart command did not bring the server back"""
 
     exit_code = ExitCode.WAITING
+
+
+class NothingToBackUp(MigratorError):
+    """there are no embeddings that could be copied; nothing was changed"""
+
+    exit_code = ExitCode.BLOCKED
+
+
+class NoRoomForBackup(MigratorError):
+    """there is not enough room for the copy of the embeddings; nothing was changed"""
+
+    exit_code = ExitCode.BLOCKED
+
+
+class BackupExists(MigratorError):
+    """there is something already where the copy should go, and it is never overwritten; nothing was changed"""
+
+    exit_code = ExitCode.REFUSED
+
+
+class BackupFailed(MigratorError):
+    """the copy of the embeddings could not be written; nothing of it is left, and nothing was changed"""
+
+
+class BackupDamaged(MigratorError):
+    """the copy of the embeddings is damaged; nothing was changed"""
+
+
+class BackupTooNew(MigratorError):
+    """the copy was written by a newer version of this tool; nothing was changed"""
+
+    exit_code = ExitCode.REFUSED
+
+
+class NoBackup(MigratorError):
+    """there is no copy of the embeddings in this folder; nothing was changed"""
+
+    exit_code = ExitCode.USAGE

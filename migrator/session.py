@@ -95,6 +95,11 @@ class Session:
         return self._connection
 
     @property
+    def broken(self) -> bool:
+        """Tell whether the connection is gone."""
+        return self._connection is None or bool(self._connection.closed or self._connection.broken)
+
+    @property
     def address(self) -> tuple[str, str, str, str]:
         """Host (or socket folder), port, database and role, as libpq resolved them."""
         info = self.connection.info
@@ -117,6 +122,10 @@ class Session:
             with suppress(psycopg.Error):
                 self._connection.close()
             self._connection = None
+
+    def twin(self, *, read_only: bool) -> Session:
+        """Return another session on the same database, not open yet."""
+        return Session(self._conninfo, self._interest, read_only=read_only)
 
     def another(self) -> psycopg.Connection[Any]:
         """Open a second, read-only connection, for watching what this one does."""

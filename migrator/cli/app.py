@@ -16,6 +16,7 @@ from migrator.cli.connecting import connection_options
 COMMANDS = {
     "doctor": "Name everything that stands in the way; changes nothing.",
     "status": "Show where a migration stands; changes nothing.",
+    "backup": "Copy the embeddings into files; changes nothing.",
     "update": "Go to a newer VectorChord that was installed.",
     "prepare": "Make a fresh database as Immich wants it.",
     "demo": "Try the tool on a throw-away server.",

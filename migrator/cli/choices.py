@@ -72,3 +72,9 @@ def choice_options(command: Command) -> Command:
     )):  # fmt: skip
         command = option(command)
     return command
+
+
+def include_option(command: Command) -> Command:
+    """Add --include for a command that copies."""
+    return click.option("--include", "include", metavar="SCHEMA.TABLE.COLUMN", multiple=True, callback=_places,
+                        help="This column of embeddings too, outside Immich's tables.")(command)  # fmt: skip

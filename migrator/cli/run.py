@@ -103,7 +103,7 @@ def content_of(options: Mapping[str, object]) -> ImmichContent:
 def carry_out(request: Request, content: Content, options: Mapping[str, object]) -> int:
     """Run with the renderer and the person that the options ask for; return the exit code."""
     as_json = bool(options["as_json"])
-    emit, pause = _renderer(as_json=as_json)
+    emit, pause = renderer(as_json=as_json)
     person = Answers(
         yes=bool(options["yes"]),
         confirm=_text(options.get("confirm")),
@@ -122,12 +122,13 @@ def carry_out(request: Request, content: Content, options: Mapping[str, object])
     return int(result.exit_code)
 
 
-def _renderer(*, as_json: bool) -> tuple[Emit, Callable[[], None]]:
+def renderer(*, as_json: bool) -> tuple[Emit, Callable[[], None]]:
+    """Return who shows what happens, and how to take its moving line away."""
     if as_json:
         return JsonRenderer(partial(click.echo, err=False)), lambda: None
     if animated():
-        renderer = TerminalRenderer(stderr())
-        return renderer, renderer.pause
+        moving = TerminalRenderer(stderr())
+        return moving, moving.pause
     return LineRenderer(partial(click.echo, err=True)), lambda: None
 
 

@@ -10,10 +10,11 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.absence import Absence
 from migrator.catalog import Catalog, Column, Extension, Interest
-from migrator.content import ComponentLine, Ending, Finding, Overview, Path, TableLine
+from migrator.content import ComponentLine, Copying, Ending, Finding, Overview, Path, TableLine
 from migrator.execute import Diagnosis
 from migrator.step import PROVEN, Blocker, Facts
 from steps.advice import known_errors
+from steps.content import copying
 from steps.content.choice import Source, begun_by_others, choose
 from steps.content.examination import examine
 from steps.content.examination_observations import EXAMINED
@@ -47,6 +48,19 @@ class ImmichContent:
     def examined(self) -> Interest:
         """What the snapshot of an examination has to contain."""
         return EXAMINED
+
+    @property
+    def copied(self) -> Interest:
+        """What the snapshot of somebody who makes a copy has to contain."""
+        return copying.interest(self.options)
+
+    def copying(self, catalog: Catalog, facts: Facts) -> Copying:
+        """Return what a copy holds, and how it is read."""
+        return copying.copying(catalog, facts, self.options)
+
+    def wants_copy(self, catalog: Catalog, facts: Facts) -> bool:
+        """Tell whether any embeddings are still to be converted."""
+        return copying.wants_copy(catalog, self.options)
 
     def path(self, catalog: Catalog, begun: str | None = None) -> Path:
         """Return the path that fits.

@@ -9,7 +9,7 @@ import psycopg
 
 from migrator.absence import Absence
 from migrator.catalog import Catalog, Index, Interest
-from migrator.content import ComponentLine, Ending, Overview, Path, TableLine
+from migrator.content import ComponentLine, Copying, Ending, Overview, Path, TableLine
 from migrator.errors import WrongSource
 from migrator.execute import Diagnosis
 from migrator.step import Blocker, Facts
@@ -38,6 +38,19 @@ class UpdateContent:
     def interest(self) -> Interest:
         """What the snapshot has to contain."""
         return UPDATE_INTEREST
+
+    @property
+    def copied(self) -> Interest:
+        """What the snapshot of somebody who makes a copy has to contain."""
+        return UPDATE_INTEREST
+
+    def copying(self, catalog: Catalog, facts: Facts) -> Copying:
+        """Return that there is nothing to copy: an update changes no embedding."""
+        return Copying("", (), (), ())
+
+    def wants_copy(self, catalog: Catalog, facts: Facts) -> bool:
+        """Tell that an update changes no embedding."""
+        return False
 
     def path(self, catalog: Catalog, begun: str | None = None) -> Path:
         """Return the one path.

@@ -93,6 +93,14 @@ def measure_values(column: Column, *, with_reader: bool) -> Composed:
     ).format(value=value_of(column, with_reader=with_reader), **names_of(column))
 
 
+def measure_lines(key_type: Identifier) -> Composed:
+    """Return the query for the same hash of rows that are sent along: an array of keys, and one of values, as text."""
+    return SQL(
+        "SELECT coalesce(sum(hash_array_extended(value::real[], hash_record_extended(row(key::{}), 0))::numeric), 0)"
+        "::text FROM ROWS FROM (unnest(%s::text[]), unnest(%s::text[])) AS lines (key, value)"
+    ).format(key_type)
+
+
 def value_of(column: Column, *, with_reader: bool) -> Composed:
     """Return the expression for a column's elements as real[]."""
     if with_reader:
