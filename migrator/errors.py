@@ -103,6 +103,12 @@ class JournalUnreadable(MigratorError):
     exit_code = ExitCode.REFUSED
 
 
+class NotAJournal(MigratorError):
+    """what --journal names is no journal of this tool; it was not touched, and nothing was changed"""
+
+    exit_code = ExitCode.REFUSED
+
+
 class JournalWriteFailed(MigratorError):
     """the journal cannot be written, so nothing further was changed"""
 

@@ -117,6 +117,14 @@ class ScriptWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalKeptAside:
+    """A damaged journal was moved out of the way, and a new one begun; nothing was deleted."""
+
+    journal: str
+    kept: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServerAway:
     """The server does not answer; `seconds` since when."""
 
@@ -142,6 +150,7 @@ Event = (
     | Waiting
     | Restarting
     | ScriptWritten
+    | JournalKeptAside
     | ServerAway
     | ServerBack
 )

@@ -9,7 +9,10 @@ from migrator.catalog import Catalog
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A restore into another cluster, or a database dropped and created again, has another identity."""
+    """A dump loaded into another cluster, or a database dropped and created again, has another identity.
+
+    A copy of the data directory has the same: nothing in the server tells it from the original.
+    """
 
     system_identifier: str
     database_oid: int
@@ -17,6 +20,16 @@ class Identity:
 
     def __str__(self) -> str:
         return f"system {self.system_identifier}, database {self.database_name} (oid {self.database_oid})"
+
+    def difference(self, now: Identity) -> str:
+        """Say what must have happened if this was the identity once, and that other one is what is there now."""
+        if self.system_identifier != now.system_identifier:
+            return "another server: a new one, or one that a dump was loaded into"
+        if self.database_oid == now.database_oid:
+            return f"the database was renamed from {self.database_name} to {now.database_name}"
+        if self.database_name == now.database_name:
+            return "the database was dropped and created again"
+        return "another database of the same server"
 
     @classmethod
     def of(cls, catalog: Catalog) -> Identity:

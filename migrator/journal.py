@@ -25,7 +25,16 @@ from sqlite_utils import Database
 from migrator import __version__
 from migrator.errors import JournalWriteFailed, OtherDatabase
 from migrator.identity import Identity
-from migrator.journal_file import SCHEMA_VERSION, check_schema, connect, hold, is_unborn, unreadable
+from migrator.journal_damage import judge, keep_aside, open_to_read
+from migrator.journal_file import (
+    SCHEMA_VERSION,
+    check_schema,
+    connect,
+    hold,
+    is_unborn,
+    refuse_foreign,
+    unreadable,
+)
 from migrator.step import Fact, Json
 
 _CLOSED_FOLDER = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
@@ -101,6 +110,8 @@ class Journal:
     def __init__(self, path: Path, database: Database) -> None:
         self.path = path
         self._db = database
+        self.kept_aside: Path | None = None
+        """Where the damaged journal is now that lay here when this one was begun."""
         self._lock: int | None = None
         self._invocation = 0
 
@@ -108,17 +119,22 @@ class Journal:
     def create_or_open(cls, path: Path) -> Self:
         """Open the journal for a run, creating it and its folder where needed, and hold it against a second copy.
 
+        A damaged one is moved aside first, and a new one begun.
+
         Raises:
             AlreadyRunning: another process holds it.
             JournalTooNew: a newer version of the tool wrote it.
-            JournalUnreadable: it is no journal, or damaged.
+            NotAJournal: the file is something else.
             JournalWriteFailed: it cannot be created or written.
         """
         try:
+            refuse_foreign(path)
+            damaged = judge(path) == "damaged"
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = hold(path)
             with ExitStack() as undo:
                 undo.callback(os.close, lock)
+                kept = keep_aside(path) if damaged and judge(path) == "damaged" else None
                 with _writing(path):
                     journal = cls(path, connect(path))
                 undo.pop_all()
@@ -127,7 +143,7 @@ class Journal:
                 f'the journal "{path}" cannot be written ({error.strerror}); nothing was changed',
                 hint="give it another place: --journal FILE",
             ) from error
-        journal._lock = lock
+        journal._lock, journal.kept_aside = lock, kept
         return journal
 
     @classmethod
@@ -136,26 +152,30 @@ class Journal:
 
         Raises:
             JournalTooNew: a newer version of the tool wrote it.
-            JournalUnreadable: it is no journal, or damaged.
-            JournalWriteFailed: its folder is closed; SQLite keeps two files beside a journal, even for reading.
+            NotAJournal: the file is something else.
+            JournalUnreadable: it is damaged.
+            JournalWriteFailed: its folder is closed, and SQLite's files of a run lie beside it.
         """
-        if not path.exists():
-            return None
-        with ExitStack() as undo:
-            try:
-                connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            refuse_foreign(path)
+            if judge(path) == "damaged":
+                raise unreadable(path)
+            if not path.exists():
+                return None
+            with ExitStack() as undo:
+                connection = open_to_read(path)
                 undo.callback(connection.close)
                 if is_unborn(connection):
                     return None
                 check_schema(path, connection)
-            except sqlite3.DatabaseError as error:
-                if error.sqlite_errorcode & 0xFF in _CLOSED_FOLDER:
-                    raise JournalWriteFailed(
-                        f'the journal "{path}" cannot be opened ({error}); nothing was changed',
-                        hint="its folder has to be yours to write in, or give it another place: --journal FILE",
-                    ) from error
+                undo.pop_all()
+        except (OSError, sqlite3.DatabaseError) as error:
+            if isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorcode & 0xFF not in _CLOSED_FOLDER:
                 raise unreadable(path) from error
-            undo.pop_all()
+            raise JournalWriteFailed(
+                f'the journal "{path}" cannot be opened ({error}); nothing was changed',
+                hint="its folder has to be yours to write in, or give it another place: --journal FILE",
+            ) from error
         return cls(path, Database(connection))
 
     def close(self) -> None:
@@ -188,7 +208,11 @@ class Journal:
         if run is not None and run.identity != identity:
             raise OtherDatabase(
                 f'the journal "{self.path}" belongs to another database; nothing was changed',
-                facts=[("journal", str(run.identity)), ("server", str(identity))],
+                facts=[
+                    ("journal", str(run.identity)),
+                    ("server", str(identity)),
+                    ("so", run.identity.difference(identity)),
+                ],
                 hint="if this database is meant, give it a journal of its own: --journal FILE",
             )
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from migrator.errors import AlreadyRunning, JournalTooNew, JournalUnreadable
+from migrator.errors import AlreadyRunning, JournalTooNew, JournalUnreadable, NotAJournal
+from migrator.journal_damage import APPLICATION_ID, judge, lock_of
 
 SCHEMA_VERSION = 1
 
@@ -41,7 +42,10 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA {pragma}")
     if unborn:
         script = files("migrator").joinpath("journal.sql").read_text(encoding="utf-8")
-        connection.executescript(f"BEGIN;\n{script}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;")
+        marks = f"PRAGMA user_version = {SCHEMA_VERSION};\nPRAGMA application_id = {APPLICATION_ID};"
+        connection.executescript(f"BEGIN;\n{script}\n{marks}\nCOMMIT;")
+        # the mark into the file itself: a copy of it is known as a journal from its first minute
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def is_unborn(connection: sqlite3.Connection) -> bool:
@@ -70,17 +74,31 @@ def check_schema(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def unreadable(path: Path) -> JournalUnreadable:
-    """Return the refusal of a file that cannot be read."""
+    """Return the refusal of a journal that cannot be read."""
     return JournalUnreadable(
         f'the journal "{path}" cannot be read; nothing was changed',
-        hint=f"keep it aside (mv {path} {path}.kept) and run the same command again: the database tells what was done",
+        hint="run the command again: a damaged journal is kept aside, and the database tells what was done",
     )
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse a file that is none of ours, before anything is made beside it.
+
+    Raises:
+        NotAJournal: with what it is.
+    """
+    if judge(path) == "foreign":
+        what = "a folder" if path.is_dir() else "a file of something else"
+        raise NotAJournal(
+            f'"{path}" is {what}, no journal of this tool; it was not touched, and nothing was changed',
+            hint="name a file that is not there yet, or leave --journal out",
+        )
 
 
 def is_held(path: Path) -> bool:
     """Tell whether a living process of this computer has the journal open for a run; makes no file."""
     try:
-        handle = os.open(_lock_of(path), os.O_RDONLY)
+        handle = os.open(lock_of(path), os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -92,10 +110,6 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _lock_of(path: Path) -> Path:
-    return path.with_suffix(f"{path.suffix}.lock")
-
-
 def hold(path: Path) -> int:
     """Hold the journal against a second process, for as long as the handle that is returned is open.
 
@@ -103,7 +117,7 @@ def hold(path: Path) -> int:
         AlreadyRunning: another process holds it.
         OSError: the file beside it cannot be made.
     """
-    handle = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(lock_of(path), os.O_RDWR | os.O_CREAT, 0o600)
     for pause_seconds in (0.05, 0.2, None):  # somebody who only looks holds it for a moment
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -52,4 +52,3 @@ class AnalyzeTables(Step):
             why = "the index answers, how fast, and how much of what a reading of the whole table finds"
             statements.append(Statement(search, recall.measure(column), why, owner, measures=f"search.{table.table}"))
         return statements
-

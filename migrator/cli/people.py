@@ -89,6 +89,7 @@ def first_screen(situation: Situation) -> list[str]:
             f"Going on with the run of {situation.resumed_from[:16].replace('T', ' ')} UTC{where}: "
             f"{of - left} of {of} steps are done."
         )
+        lines += [line for note in situation.told for line in text.wrapped(f"Note: {note}.")]
         if not situation.interrupted_at:
             return lines
         return [*lines, "", *text.steps(situation.path, planned)]

@@ -52,7 +52,9 @@ def _written_at(journal: Path) -> float:
 
 def _lines(found: Status) -> list[str]:
     place = text.short(found.journal)
-    if found.run is None:
+    if found.journal_damaged:
+        lines = [f"journal  {found.journal_damaged}"]
+    elif found.run is None:
         lines = [f"journal  {place}: none yet, so no run has begun from here"]
     else:
         lines = [f"journal  {place}", f"run      begun {found.run.started_at}, {found.run.identity}"]

@@ -7,9 +7,10 @@ from pathlib import Path as FilePath
 
 from migrator.application import compare_with_application
 from migrator.catalog import Catalog, Interest
-from migrator.commands.plan import known_to_journal
+from migrator.commands.plan import known_to_journal, place_of
 from migrator.content import Examinable, Finding, Path
 from migrator.errors import ExitCode
+from migrator.journal_damage import note as damage_note
 from migrator.session import Session
 
 READS_ROWS = ("rows.", "lengths.")
@@ -52,9 +53,11 @@ def doctor(
         session.open()
         catalog = session.catalog()
         told = compare_with_application(catalog, worked_on=conninfo, application=application)
+        damage = damage_note(place_of(session, journal))
         facts, begun = known_to_journal(session, catalog, journal)
         path = content.path(catalog, begun)
         findings = [*content.examine(catalog, facts, path), *(Finding("rights", "note", text) for text in told)]
+        findings += [Finding("data", "note", damage)] if damage else []
         name = content.overview(catalog, facts).application
         return Diagnoses(session.address, catalog, name, path, tuple(findings))
     finally:

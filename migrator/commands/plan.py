@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 from migrator.application import compare_with_application
 from migrator.catalog import Catalog
 from migrator.content import Content, Overview, Path
+from migrator.errors import JournalUnreadable
 from migrator.identity import Identity
 from migrator.journal import Journal, journal_path
+from migrator.journal_damage import note as damage_note
 from migrator.session import Session, refuse_standby, session_statements
 from migrator.step import Actor, Blocker, Documentation, Facts, NoWayBack, Statement, Step
 
@@ -61,7 +64,8 @@ def plan(conninfo: str, content: Content, journal: FilePath | None, application:
         session.open()
         catalog = session.catalog()
         refuse_standby(catalog)
-        told = compare_with_application(catalog, worked_on=conninfo, application=application)
+        told = list(compare_with_application(catalog, worked_on=conninfo, application=application))
+        told += filter(None, [damage_note(place_of(session, journal))])
         facts, begun = known_to_journal(session, catalog, journal)
         path = content.path(catalog, begun)
         return Plan(
@@ -111,10 +115,26 @@ def _way_back(step: Step, catalog: Catalog, facts: Facts) -> str:
     return f"none now: {undo.reason}" if isinstance(undo, NoWayBack) and step.is_done(catalog, facts) else "yes"
 
 
-def known_to_journal(session: Session, catalog: Catalog, journal: FilePath | None) -> tuple[Facts, str | None]:
-    """Return what the journal knows, and the path that it is on."""
+def place_of(session: Session, journal: FilePath | None) -> FilePath:
+    """Return where the journal lies: where it was said, or in the usual place of the database."""
     host, port, database, _ = session.address
-    existing = Journal.open_existing(journal or journal_path(host, port, database))
+    return journal or journal_path(host, port, database)
+
+
+def open_undamaged(place: FilePath) -> Journal | None:
+    """Open a journal to read from it; None where there is none, or a damaged one, which a run would keep aside.
+
+    Raises:
+        JournalTooNew, NotAJournal, JournalWriteFailed: it cannot be read.
+    """
+    with suppress(JournalUnreadable):
+        return Journal.open_existing(place)
+    return None
+
+
+def known_to_journal(session: Session, catalog: Catalog, journal: FilePath | None) -> tuple[Facts, str | None]:
+    """Return what the journal knows, and the path that it is on; a damaged one knows nothing."""
+    existing = open_undamaged(place_of(session, journal))
     if existing is None:
         return {}, None
     try:

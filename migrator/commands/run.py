@@ -17,6 +17,7 @@ from migrator.absence import look_for
 from migrator.application import compare_with_application
 from migrator.catalog import Catalog
 from migrator.commands.dba import write_dba_script
+from migrator.commands.plan import open_undamaged, place_of
 from migrator.content import Content, Ending, Overview
 from migrator.content import Path as MigrationPath
 from migrator.engine import Engine, Outcome, pending
@@ -29,10 +30,11 @@ from migrator.errors import (
     OtherDatabase,
     RestartFailed,
 )
-from migrator.events import Emit, Restarting, ScriptWritten, ServerAway, ServerBack
+from migrator.events import Emit, JournalKeptAside, Restarting, ScriptWritten, ServerAway, ServerBack
 from migrator.execute import Executor, Patience
 from migrator.identity import Identity
-from migrator.journal import Journal, journal_path
+from migrator.journal import Journal
+from migrator.journal_damage import note as damage_note
 from migrator.session import Session, refuse_standby
 from migrator.settling import settle
 from migrator.step import Blocker, Facts, Json, Step
@@ -44,6 +46,8 @@ GIVE_UP_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 2.0
 KEPT_LINES, SHOWN_LINES = 200, 3
 """How much of what a restart command says is read, and how much is shown."""
+ADDRESS = "address"
+"""The name under which a start's host and port stand among its arguments in the journal."""
 RESTART = "restart-command"
 """The key under which the user's own command appears in the journal."""
 
@@ -88,6 +92,8 @@ class Situation:
     journal: Path
     resumed_from: str | None
     """When the run began that this one goes on with; None for a new one."""
+    told: tuple[str, ...]
+    """What is worth knowing about connection and journal, whether the run is new or not."""
     interrupted_at: str | None
     """The step in which the journal's last start ended without an end; None where there is none."""
 
@@ -136,8 +142,7 @@ def run(request: Request, content: Content, person: Person, emit: Emit) -> Resul
 
 def _with_session(session: Session, request: Request, content: Content, person: Person, emit: Emit) -> Result:
     session.open()
-    host, port, database, _ = session.address
-    session.hold_tool_lock(request.journal or journal_path(host, port, database))
+    session.hold_tool_lock(place_of(session, request.journal))
     catalog = session.catalog()
     refuse_standby(catalog)
     situation = _look(session, request, content, catalog)
@@ -145,9 +150,11 @@ def _with_session(session: Session, request: Request, content: Content, person: 
     if situation.pending and not person.start(situation):
         return Result(ExitCode.WAITING, Outcome("waiting"), question="--yes")
     journal = Journal.create_or_open(situation.journal)
+    if journal.kept_aside is not None:
+        emit(JournalKeptAside(str(journal.path), str(journal.kept_aside)))
     try:
         journal.begin(Identity.of(catalog), request.source, path.key, request.arguments)
-        journal.begin_invocation(request.arguments)
+        journal.begin_invocation({**request.arguments, ADDRESS: _address(session)})
         result = _Run(session, journal, request, content, person, emit).go_on(path)
         journal.end_invocation(result.exit_code)
     except BaseException as error:
@@ -161,16 +168,17 @@ def _with_session(session: Session, request: Request, content: Content, person: 
 
 
 def _look(session: Session, request: Request, content: Content, catalog: Catalog) -> Situation:
-    told = compare_with_application(catalog, worked_on=request.conninfo, application=request.application)
-    host, port, database, _ = session.address
-    place = request.journal or journal_path(host, port, database)
+    told = list(compare_with_application(catalog, worked_on=request.conninfo, application=request.application))
+    place = place_of(session, request.journal)
+    told += filter(None, [damage_note(place)])
     facts: Facts = {}
     resumed_from = interrupted_at = begun = None
-    journal = Journal.open_existing(place)
+    journal = open_undamaged(place)
     if journal is not None:
         try:
             journal.belongs_to(Identity.of(catalog))
             facts = journal.facts()
+            told += filter(None, [_moved(journal, session)])
             record = journal.run
             resumed_from = record.started_at if record and not record.finished_at else None
             begun = record.path if record and not record.finished_at else None
@@ -189,7 +197,24 @@ def _look(session: Session, request: Request, content: Content, catalog: Catalog
         in_the_way=tuple(content.in_the_way(catalog, facts, path)),
         journal=place,
         resumed_from=resumed_from,
+        told=tuple(told),
         interrupted_at=interrupted_at,
+    )
+
+
+def _address(session: Session) -> str:
+    host, port, _, _ = session.address
+    return f"{host or 'local socket'}:{port}"
+
+
+def _moved(journal: Journal, session: Session) -> str | None:
+    """Say so where the journal's last start found the database elsewhere: a copy of its files has the same identity."""
+    last, here = journal.last_arguments().get(ADDRESS), _address(session)
+    if last is None or last == here:
+        return None
+    return (
+        f"the last start found this database at {last}, now it is at {here}; a restored copy of its files cannot be "
+        "told from the original: be sure that it is the one which Immich will use"
     )
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrator.catalog import Catalog
+from migrator.commands.plan import open_undamaged
 from migrator.content import Content
 from migrator.errors import CannotConnect, ConnectionLost, NotImmich, Pooler, WrongSource
 from migrator.identity import Identity
-from migrator.journal import EventRecord, Journal, RunRecord
+from migrator.journal import EventRecord, RunRecord
+from migrator.journal_damage import note as damage_note
 from migrator.session import Session
 from migrator.step import Facts, Json, Step
 
@@ -34,6 +36,8 @@ class Status:
 
     journal: Path
     journal_missing: bool
+    journal_damaged: str | None
+    """What a run would do with a damaged journal; None where it is sound, or missing."""
     run: RunRecord | None
     last: EventRecord | None
     server_error: str | None
@@ -61,9 +65,9 @@ def status(conninfo: str, content_for: Callable[[Mapping[str, Json]], Content], 
     The steps are those of the run: `content_for` gets the arguments that it was last started with.
 
     Raises:
-        JournalTooNew, JournalUnreadable: the journal cannot be read.
+        JournalTooNew, NotAJournal, JournalWriteFailed: the journal cannot be read.
     """
-    journal = Journal.open_existing(journal_file)
+    journal = open_undamaged(journal_file)
     try:
         run = journal.run if journal else None
         facts = journal.facts() if journal else {}
@@ -99,7 +103,16 @@ def status(conninfo: str, content_for: Callable[[Mapping[str, Json]], Content], 
         error = str(trouble)
     finally:
         session.close()
-    return Status(journal_file, journal is None, run, events[-1] if events else None, error, same, steps)
+    return Status(
+        journal_file,
+        journal is None,
+        damage_note(journal_file),
+        run,
+        events[-1] if events else None,
+        error,
+        same,
+        steps,
+    )
 
 
 def _done(steps: Sequence[Step], catalog: Catalog, facts: Facts) -> list[bool]:

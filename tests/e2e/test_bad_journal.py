@@ -1,15 +1,17 @@
 """A journal that cannot be written, read or trusted: the run stops before the database is touched, and says why."""
 
 import ctypes
+import json
 import os
 import re
 import resource
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from driving import DONE, FAILED, REFUSED, WAITING, Finished, Tool
+from driving import DONE, FAILED, REFUSED, USAGE, WAITING, Finished, Tool
 
 from migrator.journal_file import SCHEMA_VERSION
 from migrator.sandbox.immich import ImmichDatabase
@@ -105,18 +107,95 @@ def begun(tool: Tool) -> None:
     assert tool.journal.exists()
 
 
-def test_a_damaged_journal(tool: Tool) -> None:
-    """Refused, and left as it is; moved away as the remedy says, the same command goes on."""
+@pytest.mark.parametrize("size", ["as it was", "cut", "nothing"])
+def test_a_damaged_journal(size: str, tool: Tool) -> None:
+    """A dry run, the status and the doctor say what a run would do; the run does it, in one line, and goes on."""
     begun(tool)
-    damaged = b"\0" * 300 + tool.journal.read_bytes()[300:]
+    whole = tool.journal.read_bytes()
+    damaged = {"as it was": bytes(300) + whole[300:], "cut": whole[:9000], "nothing": b""}[size]
     tool.journal.write_bytes(damaged)
-    for command in ([], ["--dry-run"]):
-        said = tool.migrate(*command)
-        assert_stopped(said, REFUSED, r'the journal ".*immich\.db" cannot be read; nothing was changed')
-        assert f"mv {tool.journal} {tool.journal}.kept" in said.stderr
+    if size == "nothing":
+        Path(f"{tool.journal}-wal").write_bytes(b"what was not yet in the file")
+    would = f'the journal "{tool.journal}" is damaged: a run keeps it aside as immich.db.damaged-20'
+    where = ("--database", tool.database, "--journal", str(tool.journal))
+    for looks, code in (
+        (tool.migrate("--dry-run"), DONE),
+        (tool.call("status", *where), DONE),
+        (tool.call("doctor", *where), WAITING),
+    ):
+        assert looks.returncode == code, looks.stderr
+        assert would in " ".join(looks.stdout.replace("\n--", "").split()), looks.stdout
+    record = json.loads(tool.call("status", "--json", *where).stdout)
+    assert record["journal_damaged"].startswith(would)
     assert tool.journal.read_bytes() == damaged
-    tool.journal.rename(f"{tool.journal}.kept")
+    assert not list(tool.journal.parent.glob("*.damaged-*"))
+    said = tool.migrate()
+    assert said.returncode == WAITING, said.stderr
+    (kept,) = [file for file in tool.journal.parent.glob("*.damaged-*") if file.name[-1] == "Z"]
+    assert kept.read_bytes() == damaged if size != "nothing" else Path(f"{kept}-wal").exists()
+    warning = f"warning: the journal was damaged and is kept as {kept}; going on from what the server shows"
+    assert said.stderr.splitlines().count(warning) == 1
+    again = tool.migrate()
+    assert again.returncode == WAITING
+    assert "damaged" not in again.stderr
+
+
+def test_a_damaged_journal_for_a_script(tool: Tool) -> None:
+    """The JSON lines tell of it too."""
     begun(tool)
+    tool.journal.write_bytes(b"\0" * 5000)
+    lines = [json.loads(line) for line in tool.migrate("--json").stdout.splitlines()]
+    (told,) = [line for line in lines if line["type"] == "journal_kept_aside"]
+    assert told["journal"] == str(tool.journal)
+    assert Path(told["kept"]).read_bytes() == b"\0" * 5000
+
+
+def test_a_damaged_journal_that_cannot_be_moved(tool: Tool) -> None:
+    """In a folder that was closed it stays, nothing is begun, and the place is named."""
+    begun(tool)
+    tool.journal.write_bytes(b"\0" * 5000)
+    tool.journal.parent.chmod(0o500)
+    said = tool.migrate(before=without_rights_over_foreign_files)
+    tool.journal.parent.chmod(0o700)
+    assert_stopped(said, FAILED, r'the journal ".*immich\.db" cannot be written \(.+\).*nothing.* was changed')
+    assert tool.journal.read_bytes() == b"\0" * 5000
+
+
+def test_looking_needs_no_right_to_write(tool: Tool) -> None:
+    """Status and dry run read a journal in a closed folder, as on a read-only disk, where no run is open."""
+    begun(tool)
+    tool.journal.parent.chmod(0o500)
+    where = ("--database", tool.database, "--journal", str(tool.journal))
+    looks = [
+        tool.call("status", *where, before=without_rights_over_foreign_files),
+        tool.migrate("--dry-run", before=without_rights_over_foreign_files),
+    ]
+    tool.journal.parent.chmod(0o700)
+    assert [said.returncode for said in looks] == [DONE, DONE], looks[0].stderr + looks[1].stderr
+    assert "install-vectorchord waiting" in looks[0].stdout
+
+
+@pytest.mark.parametrize("what", ["a document", "another program's database", "a folder"])
+def test_what_is_no_journal_is_never_touched(what: str, tool: Tool) -> None:
+    """Refused by every command, every time; neither it nor its neighbourhood changes."""
+    tool.journal.parent.mkdir(parents=True)
+    if what == "a folder":
+        tool.journal.mkdir()
+    elif what == "a document":
+        tool.journal.write_bytes(b"holiday plans\n" * 100)
+    else:
+        with closing(sqlite3.connect(tool.journal)) as connection:
+            connection.execute("CREATE TABLE photos (id)")
+    before = {file: file.read_bytes() for file in tool.journal.parent.rglob("*") if file.is_file()}
+    where = ("--database", tool.database, "--journal", str(tool.journal))
+    for said in (tool.migrate(), tool.migrate("--dry-run"), tool.call("status", *where), tool.migrate()):
+        if what == "a folder":
+            assert said.returncode == USAGE, said.stderr
+            assert "is a directory" in said.stderr
+        else:
+            assert_stopped(said, REFUSED, r'".*immich\.db" is a file of something else, no journal of this tool; it .*')
+    after = {file: file.read_bytes() for file in tool.journal.parent.rglob("*") if file.is_file()}
+    assert {file: content for file, content in after.items() if file.suffix != ".log"} == before
 
 
 def test_a_journal_of_a_newer_version(tool: Tool) -> None:

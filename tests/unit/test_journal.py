@@ -1,12 +1,16 @@
 """The journal remembers, refuses what it cannot know, and can be read while it is written."""
 
 import os
+import re
+import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from migrator.errors import AlreadyRunning, ExitCode, JournalTooNew, JournalUnreadable, OtherDatabase
+from migrator import journal_damage
+from migrator.errors import AlreadyRunning, ExitCode, JournalTooNew, JournalUnreadable, NotAJournal, OtherDatabase
 from migrator.identity import Identity
 from migrator.journal import Journal, journal_path
 from migrator.journal_file import SCHEMA_VERSION
@@ -86,7 +90,8 @@ def test_another_database_is_refused_with_both_identities(path: Path) -> None:
         with pytest.raises(OtherDatabase) as refused:
             journal.begin(other, "pgvecto.rs", "automatic", {})
         assert refused.value.exit_code is ExitCode.REFUSED
-        assert dict(refused.value.facts) == {"journal": str(HERE), "server": str(other)}
+        facts = {"journal": str(HERE), "server": str(other), "so": HERE.difference(other)}
+        assert dict(refused.value.facts) == facts
     journal.close()
 
 
@@ -103,17 +108,108 @@ def test_a_newer_schema_is_refused(path: Path) -> None:
         assert ("this program", f"schema {SCHEMA_VERSION}") in refused.value.facts
 
 
-@pytest.mark.parametrize("content", [b"this is no journal\n" * 300, b"SQLite format 3\0" + b"\xff" * 8000])
-def test_a_damaged_file_is_refused_with_a_way_on(path: Path, content: bytes) -> None:
-    """It is never overwritten, and the remedy names it."""
+def zero_the_beginning(content: bytes) -> bytes:
+    """Lose the header."""
+    return bytes(300) + content[300:]
+
+
+def lose_the_end(content: bytes) -> bytes:
+    """Lose the last pages, as a disk that was full does."""
+    return content[: len(content) - 3 * 4096 - 100]
+
+
+def scratch_the_middle(content: bytes) -> bytes:
+    """Overwrite a page, the header and the length being right."""
+    return content[:8192] + b"\xff" * 4096 + content[12288:]
+
+
+def lose_everything(_content: bytes) -> bytes:
+    """Lose the whole content, but for what is still in the -wal."""
+    return b""
+
+
+DAMAGES = (zero_the_beginning, lose_the_end, scratch_the_middle, lose_everything)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_journal_is_kept_aside(path: Path, damage: Callable[[bytes], bytes]) -> None:
+    """Whoever only looks is told and moves nothing; a run moves it, with what lies beside it, and begins anew."""
+    begun(path).close()
+    damaged = damage(path.read_bytes())
+    path.write_bytes(damaged)
+    beside = {f"{path}-wal": b"what was not yet in the file", f"{path}-shm": b"\0" * 32}
+    for name, content in beside.items():
+        Path(name).write_bytes(content)
+    with pytest.raises(JournalUnreadable) as refused:
+        Journal.open_existing(path)
+    assert refused.value.exit_code is ExitCode.REFUSED
+    told = journal_damage.note(path)
+    assert told is not None
+    assert str(path) in told
+    assert path.read_bytes() == damaged
+    again = Journal.create_or_open(path)
+    kept = again.kept_aside
+    assert kept is not None
+    assert re.fullmatch(r"immich\.db\.damaged-20\d{6}T\d{6}Z", kept.name)
+    assert kept.read_bytes() == damaged
+    assert Path(f"{kept}-wal").read_bytes() == beside[f"{path}-wal"]
+    assert Path(f"{kept}-shm").exists(), "only an index of the -wal, which looking may renew"
+    assert again.run is None
+    again.close()
+    assert Journal.create_or_open(path).kept_aside is None
+
+
+def test_a_second_damage_within_a_second_overwrites_nothing(path: Path) -> None:
+    """Two damaged journals are both kept."""
+    kept = set()
+    for content in (b"one" * 100, b"two" * 100):
+        begun(path).close()
+        path.write_bytes(content)
+        journal = Journal.create_or_open(path)
+        journal.close()
+        assert journal.kept_aside is not None
+        kept.add(journal.kept_aside.read_bytes()[:3])
+        path.unlink()
+    assert kept == {b"one", b"two"}
+
+
+@pytest.mark.parametrize("content", [b"this is no journal\n" * 300, b"SQLite format 3\0" + b"\xff" * 8000, b"%PDF-1.7"])
+def test_a_file_of_something_else_is_never_touched(path: Path, content: bytes) -> None:
+    """It is refused as often as it is tried, and nothing is made beside it that would make it look like a journal."""
     path.parent.mkdir()
     path.write_bytes(content)
-    for open_it in (Journal.create_or_open, Journal.open_existing):
-        with pytest.raises(JournalUnreadable) as refused:
+    for open_it in (Journal.create_or_open, Journal.open_existing, Journal.create_or_open):
+        with pytest.raises(NotAJournal) as refused:
             open_it(path)
         assert refused.value.exit_code is ExitCode.REFUSED
-        assert f"mv {path} {path}.kept" in str(refused.value.hint)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
     assert path.read_bytes() == content
+
+
+def test_a_folder_is_no_journal(path: Path) -> None:
+    """Refused, and left alone."""
+    path.mkdir(parents=True)
+    for open_it in (Journal.create_or_open, Journal.open_existing):
+        with pytest.raises(NotAJournal, match="is a folder"):
+            open_it(path)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_copy_is_a_journal(path: Path, tmp_path: Path) -> None:
+    """Given to a colleague, with or without what SQLite keeps beside it, it is known by the mark in it."""
+    journal = begun(path)
+    journal.event("step", "started")
+    for names in ([path.name], [path.name, f"{path.name}-wal"]):
+        there = tmp_path / f"of {len(names)}"
+        there.mkdir()
+        for name in names:
+            shutil.copy(path.parent / name, there / name)
+        assert journal_damage.judge(there / path.name) == "journal"
+        copy = Journal.create_or_open(there / path.name)
+        assert copy.kept_aside is None
+        assert (copy.run is None) == (len(names) == 1), "what is in the -wal alone is not in the copy without it"
+        copy.close()
+    journal.close()
 
 
 def test_a_foreign_sqlite_file_is_refused(path: Path) -> None:
@@ -123,8 +219,11 @@ def test_a_foreign_sqlite_file_is_refused(path: Path) -> None:
         connection.execute("CREATE TABLE photos (id)")
     connection.close()
     for open_it in (Journal.create_or_open, Journal.open_existing):
-        with pytest.raises(JournalUnreadable):
+        with pytest.raises(NotAJournal):
             open_it(path)
+    path.with_suffix(".db.lock").touch()
+    with pytest.raises(NotAJournal):
+        Journal.create_or_open(path)
     with sqlite3.connect(path) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
     connection.close()
@@ -157,7 +256,7 @@ def test_a_refused_journal_is_let_go_of(path: Path) -> None:
     """Who could not open it does not hold it against the next one."""
     path.parent.mkdir()
     path.write_bytes(b"no journal\n" * 100)
-    with pytest.raises(JournalUnreadable):
+    with pytest.raises(NotAJournal):
         Journal.create_or_open(path)
     path.unlink()
     Journal.create_or_open(path).close()

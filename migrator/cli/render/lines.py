@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from migrator import events
-from migrator.cli.render.text import blocker_lines, measured
+from migrator.cli.render.text import blocker_lines, kept_aside, measured
 
 PROGRESS_EVERY_SECONDS = 30.0
 
@@ -23,7 +23,7 @@ class LineRenderer:
         if line:
             self._write(line)
 
-    def _line(self, event: events.Event) -> str | None:  # noqa: PLR0911 - one line per kind of event
+    def _line(self, event: events.Event) -> str | None:  # noqa: C901, PLR0911 - one line per kind of event
         match event:
             case events.StepStarted(step, _, number):
                 return f"step {number} {step} started"
@@ -43,6 +43,8 @@ class LineRenderer:
                 return f"step {step} restarting the server: {command}"
             case events.ScriptWritten(step, file):
                 return f"step {step} the DBA's statements are in {file}: psql -f {file}"
+            case events.JournalKeptAside():
+                return kept_aside(event)
             case events.ServerBack(seconds):
                 return f"server is back after {seconds:.1f} s"
             case _:

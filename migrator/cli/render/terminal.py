@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.status import Status
 
 from migrator import events
-from migrator.cli.render.text import blocker_lines, clock, duration, proof
+from migrator.cli.render.text import blocker_lines, clock, duration, kept_aside, proof
 
 BAR = 20
 COLUMN = 15
@@ -52,6 +52,8 @@ class TerminalRenderer:
             case events.Restarting(step, command):
                 self._awaited.add(step)
                 self._say(f"restarting the server: {command}")
+            case events.JournalKeptAside():
+                self._keep(kept_aside(event))
             case events.ServerAway(seconds):
                 self._say(f"the server is away since {clock(seconds)}, waiting for it")
             case _:

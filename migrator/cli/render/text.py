@@ -11,6 +11,7 @@ from migrator.catalog import Catalog
 from migrator.commands.plan import PlannedStep
 from migrator.content import Ending, Overview
 from migrator.content import Path as MigrationPath
+from migrator.events import JournalKeptAside
 from migrator.step import Actor, Blocker, Json
 
 WIDTH = 80
@@ -171,3 +172,8 @@ def measured(value: Json) -> str:
         text = f"{item:,}" if isinstance(item, int) and name == "rows" else str(item)
         parts.append(f"{name}={text if len(text) <= 14 else f'{text[:6]}...{text[-4:]}'}")  # noqa: PLR2004
     return " ".join(parts)
+
+
+def kept_aside(event: JournalKeptAside) -> str:
+    """Write what became of a damaged journal; one line, the path whole."""
+    return f"warning: the journal was damaged and is kept as {event.kept}; going on from what the server shows"
