@@ -2,7 +2,7 @@
 
 Precondition: both indexes are built. Effect: ANALYZE, and a few searches through each index, timed and held against a
 reading of the whole table: proof that it answers, and how well. Done when the row estimates of tables and indexes are
-no longer 0. Nothing to undo. Lock: SHARE UPDATE EXCLUSIVE; about 1 s per 100,000 rows.
+no longer 0. Nothing to undo. Lock: SHARE UPDATE EXCLUSIVE; some seconds.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class AnalyzeTables(Step):
             analyze = SQL("ANALYZE {}").format(name)
             why = "the planner takes the table for empty after a VectorChord build"
             statements.append(Statement(f"analyze-{table.table}", analyze, why, owner))
-            count = Literal(str(probe_count(list_count(rows_of(catalog, table) or 0))))
+            rows = rows_of(catalog, table) or 0
+            count = Literal(str(probe_count(list_count(rows))))
             through_index = SQL(
                 "SELECT set_config('vchordrq.probes', {}, true), set_config('enable_seqscan', 'off', true)"
             ).format(count)
@@ -50,5 +51,6 @@ class AnalyzeTables(Step):
             statements.append(Statement(f"probes-{table.table}", through_index, why))
             search = f"search-{table.table}"
             why = "the index answers, how fast, and how much of what a reading of the whole table finds"
-            statements.append(Statement(search, recall.measure(column), why, owner, measures=f"search.{table.table}"))
+            sql = recall.measure(column, rows)
+            statements.append(Statement(search, sql, why, owner, measures=f"search.{table.table}"))
         return statements

@@ -9,7 +9,8 @@ from workshops import MakeWorkshop
 
 from migrator.catalog import Column
 from migrator.sandbox.server import Server
-from steps.shared.recall import NEIGHBOURS, SAMPLES, measure
+from steps.shared.recall import MOST_SAMPLES as SAMPLES
+from steps.shared.recall import NEIGHBOURS, measure, samples_for
 
 ROWS, DIMENSION = 3000, 64
 POOR = "WITH (m = 6, ef_construction = 40)"
@@ -48,7 +49,7 @@ def test_what_is_stated_is_at_most_what_the_index_finds(server: Server, options:
         session.execute(f"CREATE INDEX ON items USING hnsw (embedding vector_cosine_ops) {options}")
         session.execute(f"SET hnsw.ef_search = {40 if poor else 400}")
         session.execute("SET enable_seqscan = off")
-        found = session.execute(measure(ITEMS)).fetchone()
+        found = session.execute(measure(ITEMS, ROWS)).fetchone()
         by_hand = session.execute(BY_HAND).fetchall()
     assert found is not None
     samples, answers, milliseconds, recall = found
@@ -59,11 +60,16 @@ def test_what_is_stated_is_at_most_what_the_index_finds(server: Server, options:
     assert (recall < 0.9) == poor
 
 
+def test_a_larger_table_is_tried_with_fewer_searches() -> None:
+    """Never none, never more than are needed."""
+    assert [samples_for(rows) for rows in (0, 50_000, 100_000, 10_000_000)] == [SAMPLES, SAMPLES, 10, 4]
+
+
 def test_an_empty_table_is_not_searched(server: Server) -> None:
     """Nothing is said about an index over nothing."""
     with server.connect() as session:
         session.execute("CREATE TABLE nothing (LIKE items)")
-        found = session.execute(measure(replace(ITEMS, table="nothing"))).fetchone()
+        found = session.execute(measure(replace(ITEMS, table="nothing"), 0)).fetchone()
     assert found == (0, 0, None, None)
 
 
