@@ -26,9 +26,10 @@ NOTICE_SECONDS = 1.2
 PAUSE_SECONDS = 0.1
 
 HOLDER = """
-SELECT pg_catalog.format('pid %%s (%%s) from %%s%%s%%s', a.pid,
+SELECT pg_catalog.format('pid %%s (%%s)%%s%%s%%s', a.pid,
            coalesce(nullif(a.application_name, ''), 'no application name'),
-           coalesce(pg_catalog.host(a.client_addr), 'a local socket'),
+           CASE WHEN a.backend_start IS NOT NULL
+                THEN ' from ' || coalesce(pg_catalog.host(a.client_addr), 'a local socket') END,
            ', ' || a.state,
            pg_catalog.to_char(a.backend_start AT TIME ZONE 'UTC', '", since "YYYY-MM-DD HH24:MI:SS" UTC"'))
 FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
@@ -67,7 +68,7 @@ def _patience(journal: Path) -> float:
     if is_held(journal):
         return 0.0
     start = _newest_start(journal)
-    return LIMIT_SECONDS if start is not None and start.ended_at is None else NOTICE_SECONDS
+    return LIMIT_SECONDS if start is not None and start.may_have_left_a_session else NOTICE_SECONDS
 
 
 def _newest_start(journal: Path) -> Start | None:

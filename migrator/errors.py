@@ -37,6 +37,13 @@ class MigratorError(Exception):
         self.facts = tuple(facts)
 
 
+def code_of(error: BaseException) -> ExitCode:
+    """Return the exit code of whatever ends the tool."""
+    if isinstance(error, MigratorError):
+        return error.exit_code
+    return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.FAILED
+
+
 class CannotConnect(MigratorError):
     """the server cannot be reached; nothing was changed"""
 

@@ -78,6 +78,42 @@ class LockAwaited:
 
 
 @dataclass(frozen=True, slots=True)
+class LockHeld:
+    """A statement waits for a lock just now; `holders` say who holds it, since when, and what they do."""
+
+    step: str
+    statement: str
+    holders: tuple[str, ...]
+    elapsed_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BlockersEnded:
+    """Sessions that held a lock were ended, as the person said, or could not be."""
+
+    step: str
+    statement: str
+    ended: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelling:
+    """Somebody pressed Ctrl-C: the running statement is being cancelled on the server."""
+
+    step: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Somebody pressed it again: the tool ends without waiting for the server, which takes the statement back."""
+
+    step: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far the server is with a long statement; `percent` is None where nobody can know."""
 
@@ -146,6 +182,10 @@ Event = (
     | StatementFinished
     | Proven
     | LockAwaited
+    | LockHeld
+    | BlockersEnded
+    | Cancelling
+    | Leaving
     | Progress
     | Waiting
     | Restarting

@@ -6,8 +6,8 @@ The journal hears of a statement before the server does, and of its answer befor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -17,21 +17,23 @@ from psycopg import errors as pg_errors
 
 from migrator.catalog import Catalog
 from migrator.errors import ConnectionLost, LockNotGiven, MigratorError, ProofFailed, StatementFailed
-from migrator.events import Emit, LockAwaited, Proven, StatementFinished, StatementStarted
+from migrator.events import (
+    BlockersEnded,
+    Cancelling,
+    Emit,
+    Leaving,
+    LockAwaited,
+    Proven,
+    StatementFinished,
+    StatementStarted,
+)
+from migrator.holders import Holder, Wait
+from migrator.interrupting import told_at_once
 from migrator.journal import COMMIT, Journal
 from migrator.progress import watch
 from migrator.session import Session
 from migrator.settling import announcement, note_commit
 from migrator.step import Blocker, Fact, Json, Statement
-
-HOLDERS = """
-SELECT DISTINCT format('pid %%s (%%s, %%s) on %%s since %%s: %%s', a.pid,
-       coalesce(nullif(a.application_name, ''), 'no name'), a.state, coalesce(l.relation::regclass::text, l.locktype),
-       date_trunc('second', a.xact_start), left(a.query, 60))
-FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-WHERE l.granted AND a.datname = current_database() AND a.pid <> ALL (%s)
-  AND ((l.relation IS NOT NULL AND l.relation::regclass::text = ANY (%s)) OR l.locktype = 'advisory')
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,14 @@ class Diagnosis:
     blocker: Blocker
 
 
+Agree = Callable[[Sequence[Holder]], bool]
+"""Asked whether sessions that hold a lock which is waited for may be ended."""
+
+
+def _leave_them(_holders: Sequence[Holder]) -> bool:
+    return False
+
+
 Diagnose = Callable[[psycopg.Error, Catalog], Diagnosis | None]
 
 
@@ -67,10 +77,19 @@ class Executor:
     """Runs the statements of a step on the session's connection."""
 
     def __init__(
-        self, session: Session, journal: Journal, emit: Emit, diagnose: Diagnose, patience: Patience | None = None
+        self,
+        session: Session,
+        journal: Journal,
+        emit: Emit,
+        diagnose: Diagnose,
+        patience: Patience | None = None,
+        *,
+        may_end: Agree = _leave_them,
     ) -> None:
         self._session, self._journal, self._emit, self._diagnose = session, journal, emit, diagnose
-        self._patience = patience or Patience()
+        self._patience, self._may_end = patience or Patience(), may_end
+        self._agreed: dict[tuple[int | None, str | None], bool] = {}
+        self._wait = Wait()
 
     def carry_out(self, step: str, statements: Sequence[Statement], catalog: Catalog) -> None:
         """Run the statements in order; those that may share a transaction do.
@@ -103,16 +122,7 @@ class Executor:
                 if transaction:
                     note_commit(self._journal, step, proven)
             except pg_errors.LockNotAvailable as error:
-                holders = self._holders(catalog)
-                self._journal.event(step, "retried", statement=current.key, detail={"holders": list(holders)})
-                if attempt == patience.attempts:
-                    raise LockNotGiven(
-                        f"{step}/{current.key} did not get its lock in {attempt} attempts; nothing was changed by it",
-                        facts=[("held by", holder) for holder in holders],
-                        hint="stop what holds it (Immich, another client), then run the same command again",
-                    ) from error
-                self._emit(LockAwaited(step, current.key, attempt, patience.attempts, holders))
-                time.sleep(patience.pause_seconds)
+                self._look_at_holders(step, current, attempt, error)
             except KeyboardInterrupt:
                 self._journal.event(step, "failed", statement=current.key, detail="interrupted, cancelled")
                 raise
@@ -121,6 +131,65 @@ class Executor:
             else:
                 return
 
+    def _look_at_holders(self, step: str, statement: Statement, attempt: int, error: psycopg.Error) -> None:
+        """Tell who holds the lock, ask whether they may be ended, and pause; give up after the last attempt."""
+        holders = tuple(str(holder) for holder in self._wait.holders)
+        self._journal.event(step, "retried", statement=statement.key, detail={"holders": list(holders)})
+        if attempt == self._patience.attempts:
+            pids = [holder.pid for holder in self._wait.holders if holder.can_be_ended]
+            raise LockNotGiven(
+                f"{step}/{statement.key} did not get its lock in {attempt} attempts; nothing was changed by it",
+                facts=[
+                    *(("held by", holder) for holder in holders),
+                    *(("not ended", text) for text in self._wait.refused),
+                    *(("or as a DBA", f"SELECT pg_terminate_backend({pid});") for pid in pids),
+                ],
+                hint="stop what holds it (Immich, another client), or add --terminate-blockers, "
+                "then run the same command again",
+            ) from error
+        self._emit(LockAwaited(step, statement.key, attempt, self._patience.attempts, holders))
+        if not self._agree_to_end(step, statement):
+            time.sleep(self._patience.pause_seconds)
+
+    def _agree_to_end(self, step: str, statement: Statement) -> bool:
+        """Ask about holders that nobody was asked about yet; they are ended when they hold up the next attempt."""
+        new = [h for h in self._wait.holders if h.can_be_ended and h.session not in self._agreed]
+        if not new:
+            return False
+        agreed = self._may_end(new)
+        self._agreed |= {holder.session: agreed for holder in new}
+        if agreed:
+            detail = {"may be ended": [str(holder) for holder in new]}
+            self._journal.event(step, "retried", statement=statement.key, detail=detail)
+        return agreed
+
+    def _send(self, step: str, statement: Statement) -> psycopg.Cursor[Any]:
+        """Send a statement and wait for its end, watched; Ctrl-C cancels it, a second one leaves the server to it."""
+        agreed = [session for session, yes in self._agreed.items() if yes]
+        asked_to_stop = 0
+
+        def say(times: int) -> None:
+            nonlocal asked_to_stop
+            asked_to_stop = times
+            self._emit(Cancelling(step, statement.key) if times == 1 else Leaving(step, statement.key))
+
+        try:
+            with watch(self._session, self._emit, step, statement, agreed) as self._wait, told_at_once(say):
+                return self._session.connection.execute(statement.sql, prepare=False)
+        except KeyboardInterrupt:
+            if asked_to_stop > 1:
+                self._session.close()
+            raise
+        finally:
+            self._note_ended(step, statement)
+
+    def _note_ended(self, step: str, statement: Statement) -> None:
+        ended, refused = self._wait.ended, self._wait.refused
+        if ended or refused:
+            detail = {"ended": list(ended), "not ended": list(refused)}
+            self._journal.event(step, "retried", statement=statement.key, detail=detail)
+            self._emit(BlockersEnded(step, statement.key, tuple(ended), tuple(refused)))
+
     def _run(self, step: str, statement: Statement) -> dict[str, Json]:
         """Send one statement, and return what it has proven: that counts once it is committed."""
         if statement.withdraws and self._journal.facts().get(statement.withdraws) is not None:
@@ -128,8 +197,7 @@ class Executor:
         self._journal.event(step, "started", statement=statement.key)
         self._emit(StatementStarted(step, statement.key, statement.why))
         begun = time.monotonic()
-        with self._watching(step, statement):
-            cursor = self._session.connection.execute(statement.sql, prepare=False)
+        cursor = self._send(step, statement)
         seconds = time.monotonic() - begun
         measured = _row(cursor) if statement.measures or statement.must_equal else None
         if statement.measures and not statement.must_equal:
@@ -156,23 +224,9 @@ class Executor:
             )
         self._emit(Proven(step, statement.key, fact, measured))
 
-    @contextmanager
-    def _watching(self, step: str, statement: Statement) -> Iterator[None]:
-        watcher: AbstractContextManager[object] = nullcontext()
-        if statement.builds_index or statement.lock:
-            watcher = watch(self._session, self._emit, step, statement)
-        with watcher:
-            yield
-
     def _set_lock_timeout(self, seconds: float) -> None:
         value = f"{int(seconds * 1000)}ms"
         self._session.connection.execute("SELECT set_config('lock_timeout', %s, false)", [value])
-
-    def _holders(self, catalog: Catalog) -> tuple[str, ...]:
-        tables = [f"{c.schema}.{c.table}" for c in catalog.columns]
-        own = [self._session.connection.info.backend_pid]
-        rows = self._session.connection.execute(HOLDERS, [own, [*tables, *(c.table for c in catalog.columns)]])
-        return tuple(str(row[0]) for row in rows.fetchall())
 
     def _translate(self, step: str, statement: Statement, error: psycopg.Error, catalog: Catalog) -> None:
         connection_lost = isinstance(error, psycopg.OperationalError) and _is_gone(self._session)

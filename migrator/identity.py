@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migrator.catalog import Catalog
+from migrator.step import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +36,13 @@ class Identity:
     def of(cls, catalog: Catalog) -> Identity:
         """Return the identity of the database that the snapshot was read from."""
         return cls(catalog.server.system_identifier, catalog.database.oid, catalog.database.name)
+
+
+def moved(last: Json, here: str) -> str | None:
+    """Say so where the last start found the database elsewhere: a copy of its files has the same identity."""
+    if last is None or last == here:
+        return None
+    return (
+        f"the last start found this database at {last}, now it is at {here}; a restored copy of its files cannot be "
+        "told from the original: be sure that it is the one which Immich will use"
+    )

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, Self
 
@@ -37,6 +37,7 @@ from migrator.journal_file import (
 )
 from migrator.step import Fact, Json
 
+MOMENT_SECONDS = 5
 _CLOSED_FOLDER = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
 
 COMMIT = "commit"
@@ -67,6 +68,13 @@ class Start:
     pid: int
     started_at: str
     ended_at: str | None
+
+    @property
+    def may_have_left_a_session(self) -> bool:
+        """Tell whether the server may still be at work for it: it was killed, or ended a moment ago."""
+        if self.ended_at is None:
+            return True
+        return datetime.now(UTC) - datetime.fromisoformat(self.ended_at) < timedelta(seconds=MOMENT_SECONDS)
 
     @property
     def described(self) -> str:

@@ -105,6 +105,12 @@ class Session:
         info = self.connection.info
         return info.host, str(info.port), info.dbname, info.user
 
+    @property
+    def place(self) -> str:
+        """Host and port for a person; no secret."""
+        host, port, _, _ = self.address
+        return f"{host or 'local socket'}:{port}"
+
     def open(self) -> None:
         """Connect, with the session's settings in force before the first statement.
 

@@ -59,6 +59,8 @@ class LazyGroup(click.Group):
 @choice_options
 @click.option("--lock-timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=5.0, show_default=True,
               help="How long to wait for a table's lock, six times, before saying who holds it.")  # fmt: skip
+@click.option("--terminate-blockers", is_flag=True,
+              help="Ask whether sessions that hold a table's lock may be ended; with --yes end them.")  # fmt: skip
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Where progress is kept; by default a file per database in your state folder.")  # fmt: skip
 @click.option("--dba-script", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",

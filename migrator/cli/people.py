@@ -55,6 +55,18 @@ class Answers:
         self._pause()
         return self._may_ask and click.confirm(f"\n{question}", err=True)
 
+    def end_sessions(self, holders: Sequence[str]) -> bool:
+        """Ask whether sessions may be ended; --yes covers it, since --terminate-blockers was given too."""
+        if self._yes:
+            return True
+        if not self._may_ask:
+            return False
+        self._pause()
+        stderr().print("\nA lock is held by:", soft_wrap=True)
+        for holder in holders:
+            stderr().print(f"  {holder}", soft_wrap=True)
+        return click.confirm(f"End {'this session' if len(holders) == 1 else 'these sessions'}?", err=True)
+
     def wait(self, outcome: Outcome, seconds: float) -> bool:
         """Wait until it is time to look again; Enter looks at once. Without a terminal nobody waits."""
         if not self._may_ask:

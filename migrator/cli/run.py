@@ -56,6 +56,7 @@ def migrate(options: Mapping[str, object]) -> int:
         restart_command=_text(options["restart_command"]),
         dba_script=cast("Path | None", options["dba_script"]),
         trust_server=bool(options["trust_server"]),
+        terminate_blockers=bool(options["terminate_blockers"]),
         patience=Patience(lock_timeout_seconds=cast("float", options["lock_timeout"])),
     )
     return carry_out(request, content, options)

@@ -29,10 +29,12 @@ from migrator.errors import (
     MigratorError,
     OtherDatabase,
     RestartFailed,
+    code_of,
 )
 from migrator.events import Emit, JournalKeptAside, Restarting, ScriptWritten, ServerAway, ServerBack
 from migrator.execute import Executor, Patience
-from migrator.identity import Identity
+from migrator.holders import Holder
+from migrator.identity import Identity, moved
 from migrator.journal import Journal
 from migrator.journal_damage import note as damage_note
 from migrator.session import Session, refuse_standby
@@ -63,6 +65,7 @@ class Request:
         journal: None = the usual place of this database.
         arguments: what was typed, without secrets, for the journal.
         dba_script: where to write what only a DBA may do.
+        terminate_blockers: whether the person may be asked to have sessions ended that hold a lock.
         restart_command: a command line that restarts the server, run by the shell; None = the operator does.
     """
 
@@ -75,6 +78,7 @@ class Request:
     dba_script: Path | None = None
     trust_server: bool = False
     patience: Patience | None = None
+    terminate_blockers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,9 @@ class Person(Protocol):
     def answer(self, question: str) -> bool:
         """Answer a y/N question about what no server shows."""
 
+    def end_sessions(self, holders: Sequence[str]) -> bool:
+        """Show who holds a lock that is waited for, and ask whether they may be ended."""
+
     def wait(self, outcome: Outcome, seconds: float) -> bool:
         """Wait until the server should be looked at again; False = the person does not wait here."""
 
@@ -154,12 +161,12 @@ def _with_session(session: Session, request: Request, content: Content, person: 
         emit(JournalKeptAside(str(journal.path), str(journal.kept_aside)))
     try:
         journal.begin(Identity.of(catalog), request.source, path.key, request.arguments)
-        journal.begin_invocation({**request.arguments, ADDRESS: _address(session)})
+        journal.begin_invocation({**request.arguments, ADDRESS: session.place})
         result = _Run(session, journal, request, content, person, emit).go_on(path)
         journal.end_invocation(result.exit_code)
     except BaseException as error:
         with suppress(MigratorError):
-            journal.end_invocation(error.exit_code if isinstance(error, MigratorError) else ExitCode.FAILED)
+            journal.end_invocation(code_of(error))
         raise
     else:
         return result
@@ -178,7 +185,7 @@ def _look(session: Session, request: Request, content: Content, catalog: Catalog
         try:
             journal.belongs_to(Identity.of(catalog))
             facts = journal.facts()
-            told += filter(None, [_moved(journal, session)])
+            told += filter(None, [moved(journal.last_arguments().get(ADDRESS), session.place)])
             record = journal.run
             resumed_from = record.started_at if record and not record.finished_at else None
             begun = record.path if record and not record.finished_at else None
@@ -202,22 +209,6 @@ def _look(session: Session, request: Request, content: Content, catalog: Catalog
     )
 
 
-def _address(session: Session) -> str:
-    host, port, _, _ = session.address
-    return f"{host or 'local socket'}:{port}"
-
-
-def _moved(journal: Journal, session: Session) -> str | None:
-    """Say so where the journal's last start found the database elsewhere: a copy of its files has the same identity."""
-    last, here = journal.last_arguments().get(ADDRESS), _address(session)
-    if last is None or last == here:
-        return None
-    return (
-        f"the last start found this database at {last}, now it is at {here}; a restored copy of its files cannot be "
-        "told from the original: be sure that it is the one which Immich will use"
-    )
-
-
 @dataclass(slots=True)
 class _Run:
     """One start of the tool on an open journal."""
@@ -237,7 +228,14 @@ class _Run:
             path.steps,
             session=self.session,
             journal=self.journal,
-            executor=Executor(self.session, self.journal, self.emit, self.content.diagnose, self.request.patience),
+            executor=Executor(
+                self.session,
+                self.journal,
+                self.emit,
+                self.content.diagnose,
+                self.request.patience,
+                may_end=self._may_end,
+            ),
             emit=self.emit,
             confirm=self._confirm,
             ask=self._ask,
@@ -285,6 +283,9 @@ class _Run:
                 kind="operator",
             ),
         )
+
+    def _may_end(self, holders: Sequence[Holder]) -> bool:
+        return self.request.terminate_blockers and self.person.end_sessions([str(holder) for holder in holders])
 
     def _ask(self, question: str) -> bool:
         if question not in self.asked:

@@ -121,7 +121,8 @@ def test_a_locked_table(prepare: Prepare) -> None:
         said = tool.migrate("--lock-timeout", "0.3")
         assert said.returncode == BLOCKED
         assert "convert-smart-search/lock did not get its lock in 6 attempts; nothing was changed by it" in said.stderr
-        held = rf"^  held by +pid {connection.info.backend_pid} \(somebody's backup, idle in transaction\) on .*smart_"
+        pid = connection.info.backend_pid
+        held = rf"^  held by +pid {pid} \(somebody's backup, idle in transaction\) as .* on .*smart_"
         assert re.search(held, said.stderr, re.MULTILINE), said.stderr
         assert "attempt 5 of 6, held by pid" in said.stderr
         assert columns_of(server) == before

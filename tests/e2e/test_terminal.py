@@ -7,62 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pexpect
 import pytest
-from driving import DONE, INTERRUPTED, MIGRATE, REFUSED, WAITING, Tool, run_to_the_end
+from driving import DONE, INTERRUPTED, REFUSED, WAITING, Tool, run_to_the_end
 from servers import MakeServer
+from terminal import Terminal
 
 from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.immich_catalog import catalog_dump, content_hashes
 from migrator.sandbox.server import Server
 
-ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>78]")
-LIMIT_SECONDS = 120
 TO_REMOVE = "keep pgvector: it provides the data types"
 """From the instructions for the removal of pgvecto.rs."""
-
-
-class Terminal:
-    """The command in a terminal of 80 columns and 24 rows, and everything that it wrote there."""
-
-    def __init__(self, tool: Tool, *arguments: str, **environment: str) -> None:
-        self.written = ""
-        self._child: Any = pexpect.spawn(
-            MIGRATE,
-            [*arguments],
-            env={**tool.environ(), **environment},
-            encoding="utf-8",
-            dimensions=(24, 80),
-            timeout=LIMIT_SECONDS,
-            # whoever runs the tests in the background ignores it, and that is inherited
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-
-    def until(self, text: str) -> None:
-        """Read until a text was written."""
-        self._child.expect_exact(text)
-        self.written += f"{self._child.before}{text}"
-
-    def type(self, line: str) -> None:
-        """Type a line."""
-        self._child.sendline(line)
-
-    def press_control_c(self) -> None:
-        """Interrupt, as the terminal does."""
-        self._child.sendintr()
-
-    def end(self) -> int:
-        """Read to the end, and return the exit code."""
-        self._child.expect(pexpect.EOF)
-        self.written += str(self._child.before)
-        self._child.close()
-        assert self._child.exitstatus is not None, f"ended by signal {self._child.signalstatus}"
-        return int(self._child.exitstatus)
-
-    @property
-    def text(self) -> str:
-        """What was written, without the terminal's codes."""
-        return ESCAPE.sub("", self.written).replace("\r\n", "\n")
 
 
 @pytest.fixture

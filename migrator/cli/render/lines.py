@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from migrator import events
-from migrator.cli.render.text import blocker_lines, kept_aside, measured
+from migrator.cli.render.text import blocker_lines, kept_aside, measured, stopping
 
 PROGRESS_EVERY_SECONDS = 30.0
 
@@ -16,6 +16,7 @@ class LineRenderer:
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write, self._last_progress = write, 0.0
+        self._holders: tuple[str, ...] = ()
 
     def __call__(self, event: events.Event) -> None:
         """Print one event."""
@@ -23,7 +24,7 @@ class LineRenderer:
         if line:
             self._write(line)
 
-    def _line(self, event: events.Event) -> str | None:  # noqa: C901, PLR0911 - one line per kind of event
+    def _line(self, event: events.Event) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one line per kind of event
         match event:
             case events.StepStarted(step, _, number):
                 return f"step {number} {step} started"
@@ -34,6 +35,13 @@ class LineRenderer:
             case events.LockAwaited(step, statement, attempt, attempts, holders):
                 held = "; ".join(holders) or "somebody"
                 return f"step {step}/{statement} waits for a lock, attempt {attempt} of {attempts}, held by {held}"
+            case events.LockHeld():
+                return self._held(event)
+            case events.BlockersEnded(step, statement, ended, refused):
+                lines = [f"ended {who}" for who in ended] + [f"not ended, {why}" for why in refused]
+                return "\n".join(f"step {step}/{statement} {line}" for line in lines)
+            case events.Cancelling() | events.Leaving():
+                return stopping(event)
             case events.Waiting(step, title, number, _, blockers):
                 lines = [line for blocker in blockers for line in blocker_lines(blocker)]
                 return "\n".join([f"step {number} {step} waiting: {title}", *lines])
@@ -49,6 +57,13 @@ class LineRenderer:
                 return f"server is back after {seconds:.1f} s"
             case _:
                 return None
+
+    def _held(self, event: events.LockHeld) -> str | None:
+        """Tell once who holds a lock, and again when somebody else does."""
+        if event.holders == self._holders:
+            return None
+        self._holders = event.holders
+        return f"step {event.step}/{event.statement} waiting for a lock held by {'; '.join(event.holders)}"
 
     def _progress(self, event: events.Progress) -> str | None:
         now = time.monotonic()

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.status import Status
 
 from migrator import events
-from migrator.cli.render.text import blocker_lines, clock, duration, kept_aside, proof
+from migrator.cli.render.text import blocker_lines, clock, duration, kept_aside, proof, stopping
 
 BAR = 20
 COLUMN = 15
@@ -40,6 +40,14 @@ class TerminalRenderer:
                 if file not in self._awaited:
                     self._awaited.add(file)
                     self._keep(f"  {'script':<10}{file}: the DBA runs it with psql -f")
+            case events.LockHeld(_, statement, holders, seconds):
+                self._say(f"{statement}: waiting {clock(seconds)} for a lock held by {'; '.join(holders)}")
+            case events.BlockersEnded(_, _, ended, refused):
+                for line in (*(f"ended {who}" for who in ended), *(f"not ended, {why}" for why in refused)):
+                    self._keep(f"{'':<{COLUMN}}{line}")
+            case events.Cancelling() | events.Leaving():
+                self.pause()
+                self._keep(stopping(event))
             case events.Progress():
                 self._say(_progress(event))
             case events.StepFinished(_, title, seconds):

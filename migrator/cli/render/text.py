@@ -11,7 +11,7 @@ from migrator.catalog import Catalog
 from migrator.commands.plan import PlannedStep
 from migrator.content import Ending, Overview
 from migrator.content import Path as MigrationPath
-from migrator.events import JournalKeptAside
+from migrator.events import Cancelling, JournalKeptAside, Leaving
 from migrator.step import Actor, Blocker, Json
 
 WIDTH = 80
@@ -177,3 +177,13 @@ def measured(value: Json) -> str:
 def kept_aside(event: JournalKeptAside) -> str:
     """Write what became of a damaged journal; one line, the path whole."""
     return f"warning: the journal was damaged and is kept as {event.kept}; going on from what the server shows"
+
+
+def stopping(event: Cancelling | Leaving) -> str:
+    """Write what Ctrl-C does at once, and what is kept."""
+    if isinstance(event, Leaving):
+        return "leaving at once; the server notices within seconds and takes the statement back"
+    return (
+        f"cancelling on the server: {event.step}/{event.statement} is taken back, what was finished before it is kept\n"
+        "(Ctrl-C again leaves at once)"
+    )
