@@ -99,14 +99,17 @@ SELECT json_build_object(
     'dependents', (SELECT json_agg(DISTINCT jsonb_build_object(
         'extension', m.extname, 'object', pg_describe_object(d.classid, d.objid, d.objsubid)))
         FROM pg_depend d JOIN members m ON (d.refclassid, d.refobjid) = (m.classid, m.objid)
-        WHERE d.deptype IN ('n', 'a') AND d.classid <> 'pg_amop'::regclass
+        WHERE d.deptype IN ('n', 'a') AND d.classid <> ALL (ARRAY['pg_amop'::regclass, 'pg_amproc'::regclass]::oid[])
           AND NOT EXISTS (SELECT 1 FROM members o WHERE (o.classid, o.objid) = (d.classid, d.objid))
           AND NOT (d.classid = 'pg_rewrite'::regclass AND EXISTS (
               SELECT 1 FROM pg_rewrite w JOIN members o ON o.classid = 'pg_class'::regclass AND o.objid = w.ev_class
               WHERE w.oid = d.objid))
           AND NOT (d.classid = 'pg_type'::regclass AND EXISTS (
               SELECT 1 FROM pg_type e JOIN members o ON o.classid = 'pg_type'::regclass AND o.objid = e.oid
-              WHERE e.typarray = d.objid))),
+              WHERE e.typarray = d.objid))
+          AND NOT (d.classid = 'pg_class'::regclass AND EXISTS (
+              SELECT 1 FROM pg_class r JOIN members o ON o.classid = 'pg_type'::regclass AND o.objid = r.reltype
+              WHERE r.oid = d.objid AND r.relkind = 'c'))),
     'locks', (SELECT json_agg(json_build_object(
         'key', (l.classid::bigint << 32) | l.objid::bigint, 'pid', l.pid, 'granted', l.granted, 'mine', l.pid = me.pid,
         'application', a.application_name, 'since', a.state_change::text, 'query', left(a.query, 80)))

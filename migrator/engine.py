@@ -18,7 +18,7 @@ from migrator.catalog import Catalog
 from migrator.errors import Contradiction, MigratorError, NotDoneAfterAll
 from migrator.events import Emit, StepFinished, StepObserved, StepStarted, Waiting
 from migrator.execute import DiagnosedError, Executor
-from migrator.journal import Journal
+from migrator.journal import EventRecord, Journal
 from migrator.privileges import lacking
 from migrator.session import Session
 from migrator.settling import settle
@@ -52,6 +52,11 @@ class Outcome:
     kind: Literal["done", "waiting", "blocked"]
     step: Step | None = None
     blockers: tuple[Blocker, ...] = ()
+
+    @property
+    def wants_restart(self) -> bool:
+        """Tell whether restarting the server is all that it waits for."""
+        return self.step is not None and wants_restart(self.step, self.blockers)
 
 
 class StepState(State):
@@ -174,29 +179,45 @@ class Engine:
                 hint="run the same command again; if it happens again, please report it with the log file",
             )
         seconds = time.monotonic() - begun
+        self._forget(step)
         self._journal.event(step.key, "finished", seconds=seconds)
+        if step.takes_back:
+            self._journal.event(step.opposite, "undone")
         self.run.carried_out.append(step.key)
         self._emit(StepFinished(step.key, step.title, seconds))
 
     def _observe(self, step: Step) -> None:
-        last = self._journal.last_of_steps().get(step.key)
+        last = self._last_word_on(step)
+        self._forget(step)
         if last is None or last.event not in ("observed", "finished"):
             self._journal.event(step.key, "observed")
         self._emit(StepObserved(step.key, step.title, step.documentation.number))
+
+    def _forget(self, step: Step) -> None:
+        """Note that what belonged to a step which is taken back no longer holds."""
+        for fact in step.forget(self._journal.facts()) if step.takes_back else ():
+            self._journal.record(step.key, fact)
+
+    def _last_word_on(self, step: Step) -> EventRecord | None:
+        """Return the journal's last word on a step, unless the opposite of it was begun since: then ask the server."""
+        last = self._journal.last_of_steps()
+        own, opposite = last.get(step.key), last.get(step.opposite)
+        overtaken = own and opposite and opposite.id > own.id and opposite.event not in ("waiting", "undone")
+        return None if overtaken else own
 
     def _wait(self, step: Step) -> None:
         last = self._journal.last_of_steps().get(step.key)
         detail = [{"what": b.what, "found": b.found, "wanted": b.wanted} for b in self.run.blockers]
         if last is None or last.event != "waiting" or last.detail != detail:
             self._journal.event(step.key, "waiting", detail=detail)
-        if step.wants_restart and self._restarts:
+        if wants_restart(step, self.run.blockers) and self._restarts:
             return  # nobody has to be told to do what the user's own command does
         number = step.documentation.number
         self._emit(Waiting(step.key, step.title, number, self._last_number, self.run.blockers))
 
     def _compare_with_journal(self, step: Step) -> None:
         """Refuse to redo what the journal says this tool finished: somebody changed the database behind it."""
-        last = self._journal.last_of_steps().get(step.key)
+        last = self._last_word_on(step)
         if last is None or last.event != "finished" or not step.lasting or step.actor is not Actor.TOOL:
             return
         if self._trust_server:
@@ -227,6 +248,11 @@ def _step_of(event: EventData) -> Step:
     if not isinstance(event.state, StepState):
         raise TypeError(f'state "{event.state}" carries no step')
     return event.state.step
+
+
+def wants_restart(step: Step, blockers: Sequence[Blocker]) -> bool:
+    """Tell whether restarting the server is all that a step waits for."""
+    return step.wants_restart or (bool(blockers) and all(blocker.restarts for blocker in blockers))
 
 
 def pending(steps: Sequence[Step], catalog: Catalog, facts: Facts) -> list[Step]:

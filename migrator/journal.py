@@ -27,7 +27,6 @@ from migrator.errors import JournalWriteFailed, OtherDatabase
 from migrator.identity import Identity
 from migrator.journal_damage import judge, keep_aside, open_to_read
 from migrator.journal_file import (
-    SCHEMA_VERSION,
     check_schema,
     connect,
     hold,
@@ -35,7 +34,10 @@ from migrator.journal_file import (
     refuse_foreign,
     unreadable,
 )
-from migrator.step import Fact, Json
+from migrator.journal_schema import SCHEMA_VERSION
+from migrator.step import UNDO, Fact, Json
+from migrator.undo_record import NAME as UNDONE
+from migrator.undo_record import UndoRecord
 
 MOMENT_SECONDS = 5
 _CLOSED_FOLDER = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
@@ -43,7 +45,7 @@ _CLOSED_FOLDER = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLI
 COMMIT = "commit"
 """The key under which the end of a transaction appears in `events`."""
 
-EventKind = Literal["observed", "started", "finished", "failed", "waiting", "retried"]
+EventKind = Literal["observed", "started", "finished", "failed", "waiting", "retried", "undone"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -225,9 +227,15 @@ class Journal:
             )
 
     def begin(self, identity: Identity, source: str, path: str, options: Mapping[str, Json]) -> None:
-        """Claim the journal for a database, unless it already is; what was recorded at the beginning stays."""
+        """Claim the journal for a database, unless it already is; what was recorded at the beginning stays.
+
+        Unless that run was taken back as a whole: then another one begins in the same journal.
+        """
         if self.run is not None:
             self.belongs_to(identity)
+            undone = UndoRecord.of(self.facts())
+            if undone is not None and undone.of_everything:
+                self._begin_another(source, path, options)
             return
         self._insert(
             "run",
@@ -246,6 +254,20 @@ class Journal:
                 "finished_at": None,
             },
         )
+
+    def _begin_another(self, source: str, path: str, options: Mapping[str, Json]) -> None:
+        anew = [str(uuid.uuid4()), source, path, json.dumps(options), __version__, now()]
+        with _writing(self.path):
+            self._db.execute(
+                "UPDATE run SET run_id = ?, source = ?, path = ?, options = ?, tool_version = ?, started_at = ?, "
+                "finished_at = NULL",
+                anew,
+            )
+
+    def reopen(self) -> None:
+        """Note that the run is not finished any more: it is being taken back."""
+        with _writing(self.path):
+            self._db.execute("UPDATE run SET finished_at = NULL")
 
     def end(self) -> None:
         """Note that the whole path is done, once."""
@@ -289,17 +311,24 @@ class Journal:
     # -- facts and events ------------------------------------------------------------------------------------------
 
     def record(self, step: str, fact: Fact) -> None:
-        """Put a fact on disk, unless its newest value is the same already."""
+        """Put a fact on disk, unless its newest value is the same already, or it is about what was there first."""
         known = self.facts()
-        if fact.name in known and known[fact.name] == fact.value:
+        if fact.name in known and (fact.first or known[fact.name] == fact.value):
             return
         row = {"name": fact.name, "value": json.dumps(fact.value), "step": step, "recorded_at": now()}
         self._insert("facts", row)
         log.info("fact_recorded", step=step, name=fact.name, value=fact.value)
 
     def facts(self) -> dict[str, Json]:
-        """Return the newest value of each fact."""
-        return {row["name"]: json.loads(row["value"]) for row in self._db.query("SELECT * FROM facts ORDER BY id")}
+        """Return the newest value of each fact, of the present run: not of one that was taken back as a whole."""
+        known: dict[str, Json] = {}
+        for row in self._db.query("SELECT name, value FROM facts ORDER BY id"):
+            name, value = row["name"], json.loads(row["value"])
+            undone = UndoRecord.read(value) if name == UNDONE else None
+            if undone is not None and undone.of_everything:
+                known.clear()
+            known[name] = value
+        return known
 
     def event(
         self,
@@ -346,8 +375,13 @@ class Journal:
         return sorted(open_by_step.values(), key=lambda event: event.id)
 
     def seconds_of_work(self) -> float:
-        """Return how long the finished steps took together, in seconds."""
-        return sum(event.duration_seconds or 0.0 for event in self.events() if event.statement is None)
+        """Return how long the finished steps took together, in seconds, since the run last changed its direction."""
+        total, back = 0.0, False
+        for event in self.events():
+            if event.statement is None and event.duration_seconds is not None:
+                turned = event.step.startswith(UNDO) is not back
+                total, back = event.duration_seconds + (0.0 if turned else total), back is not turned
+        return total
 
     def _insert(self, table: str, row: Mapping[str, object]) -> int:
         with _writing(self.path):

@@ -43,7 +43,8 @@ CREATE TABLE events (
     invocation INTEGER NOT NULL REFERENCES invocations (id),
     step TEXT NOT NULL,
     statement TEXT,
-    event TEXT NOT NULL CHECK (event IN ('observed', 'started', 'finished', 'failed', 'waiting', 'retried')),
+    event TEXT NOT NULL CHECK (event IN ('observed', 'started', 'finished', 'failed', 'waiting', 'retried',
+                                         'undone')),
     duration_seconds REAL,
     detail TEXT
 ) STRICT;

@@ -13,12 +13,11 @@ from sqlite_utils import Database
 
 from migrator.errors import AlreadyRunning, JournalTooNew, JournalUnreadable, NotAJournal
 from migrator.journal_damage import APPLICATION_ID, judge, lock_of
-
-SCHEMA_VERSION = 1
+from migrator.journal_schema import SCHEMA_VERSION, upgrade
 
 
 def connect(path: Path) -> Database:
-    """Open the file for writing, and make the tables where there are none.
+    """Open the file for writing, make the tables where there are none, and bring older ones up to date.
 
     Raises:
         JournalTooNew, JournalUnreadable: as check_schema does.
@@ -46,6 +45,8 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN;\n{script}\n{marks}\nCOMMIT;")
         # the mark into the file itself: a copy of it is known as a journal from its first minute
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    else:
+        upgrade(connection)
 
 
 def is_unborn(connection: sqlite3.Connection) -> bool:

@@ -53,14 +53,20 @@ class Blocker:
     fix: tuple[str, ...]
     kind: Literal["blocked", "operator"] = "blocked"
     who: Literal["operator", "DBA", "Immich", "nobody"] = "operator"
+    restarts: bool = False
+    """True where restarting the server is all that is left to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that must be on disk before anything changes."""
+    """Something that must be on disk before anything changes.
+
+    `first` marks what was there before a run: recorded when the run begins, and never again until it is taken back.
+    """
 
     name: str
     value: Json
+    first: bool = False
 
 
 class Right(StrEnum):
@@ -123,10 +129,18 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class NoWayBack:
-    """The reason why a step cannot be undone; `always` where no state of the server would offer a way."""
+    """The reason why a step cannot be undone, and what would open a way.
+
+    `always` where no state of the server would offer one: then what the step did stays, and an undo goes past it.
+    """
 
     reason: str
     always: bool = False
+    fix: tuple[str, ...] = ()
+
+
+UNDO = "undo-"
+"""What stands before a step's key while it is taken back."""
 
 
 class Step(ABC):
@@ -145,6 +159,13 @@ class Step(ABC):
     """False for what holds only as long as the session that did it, such as a lock."""
     wants_restart: ClassVar[bool] = False
     """True where restarting the server is what the operator has to do."""
+    takes_back: ClassVar[bool] = False
+    """True for a step that takes another one back: its opposite."""
+
+    @property
+    def opposite(self) -> str:
+        """The key under which this step is taken back, or of the step that this one takes back."""
+        return self.key.removeprefix(UNDO) if self.key.startswith(UNDO) else UNDO + self.key
 
     def carries_out(self, documentation: Documentation) -> Self:
         """Say which documented step this is, and return the step; called by the path that it is put into."""
@@ -168,9 +189,25 @@ class Step(ABC):
         return ()
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
-        """Read-only. Return the statements that take the step back, or why there is no way back."""
+        """Read-only. Return the statements that lead to what was recorded before the run; nothing where it is so."""
+        return ()
+
+    def is_undone(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. Tell whether nothing is left to take back; a step that is not done may still be half-way."""
+        return self.undo(catalog, facts) == ()
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. Return everything that stands in the way of taking the step back."""
+        return ()
+
+    def forget(self, facts: Facts) -> Sequence[Fact]:
+        """Read-only. Return what no longer holds once the step is taken back, for the journal."""
         return ()
 
     def estimate_seconds(self, catalog: Catalog) -> float | None:
         """Read-only. Return how long the tool's own work will take, or None where nobody can know."""
+        return None if self.actor is not Actor.TOOL else 1.0
+
+    def estimate_undo_seconds(self, catalog: Catalog) -> float | None:
+        """Read-only. Return how long the tool's own work of taking it back will take, or None where nobody can know."""
         return None if self.actor is not Actor.TOOL else 1.0

@@ -2,7 +2,8 @@
 
 Precondition: the column is converted. Effect: one CREATE INDEX; an index of that name that is not VectorChord's, or not
 valid, is dropped in the same transaction. Done when a valid vchordrq index of the right list count carries the name.
-Undone by dropping it. Lock: SHARE on the table (reads go on), about 10 s per 100,000 rows with one list.
+Undone by dropping it, and building again one of pgvector's that was there.
+Lock: SHARE on the table (reads go on), about 10 s per 100,000 rows with one list.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
-from steps.shared import rewriting, worker
+from steps.shared import restoring, rewriting, worker
+from steps.shared.before import column_facts
 from steps.shared.index import SECONDS_PER_ROW_MANY_LISTS, SECONDS_PER_ROW_ONE_LIST, create_index, list_count
 from steps.shared.names import Embeddings
-from steps.shared.state import column_of, definition, index_of, is_converted, is_indexed, rows_of
+from steps.shared.state import column_of, index_of, is_converted, is_indexed, rows_of
 
 
 class BuildIndex(Step):
@@ -37,11 +39,9 @@ class BuildIndex(Step):
 
     def record(self, catalog: Catalog) -> Sequence[Fact]:
         """Read-only. The row count that decides the list count, and the definition of an index that is replaced."""
-        rows, old = rows_of(catalog, self._table) or 0, index_of(catalog, self._table)
+        rows = rows_of(catalog, self._table) or 0
         planned = Fact(f"index.{self._table.index}.planned", {"rows": rows, "lists": list_count(rows)})
-        if old is None:
-            return (planned,)
-        return (planned, Fact(f"indexes.{self._table.table}", [definition(old)]))
+        return (planned, *column_facts(catalog, self._table))
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. The worker asked, a wrong index dropped, the index built."""
@@ -70,13 +70,12 @@ class BuildIndex(Step):
         )
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
-        """Read-only. Drop the index; the old one comes back with the column's old type."""
-        index = index_of(catalog, self._table)
-        if index is None or index.access_method != "vchordrq":
-            return ()
-        owner = Privilege(Right.TABLE_OWNER, f"{index.table_schema}.{index.table}")
-        drop = SQL("DROP INDEX {}").format(Identifier(index.schema, index.name))
-        return (*worker.probe(catalog), Statement("drop", drop, "it was not there before", owner))
+        """Read-only. Leave the indexes that were there; those of an old type come back together with that type."""
+        return restoring.indexes_back(catalog, facts, self._table)
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. A worker that is gone."""
+        return worker.blockers(catalog)
 
     def estimate_seconds(self, catalog: Catalog) -> float:
         """Read-only. Proportional to the rows; clustering into many lists costs more."""

@@ -3,7 +3,8 @@
 Precondition: surveyed by this session, every row of the right length and finite; pgvecto.rs's worker alive where its
 loss would crash the server. Effect: lock, count and hash, drop the old indexes, one rewrite, count and hash again,
 compare, write the dimension into the column's comment, commit. A difference rolls everything back. Done when the column
-is `vector(N)`. Undone by the reverse rewrite, with the same proof.
+is `vector(N)`. Undone by a rewrite to what the column was before the run, with the same proof, and by building the
+indexes that it had.
 Lock: ACCESS EXCLUSIVE on the table, 3 s per 100,000 rows of 512 dimensions as a superuser, twice that as an owner.
 """
 
@@ -15,14 +16,13 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.catalog import Catalog, Column
 from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
-from steps.shared import proof, rewriting, worker
-from steps.shared.names import PGVECTORS, Embeddings
+from steps.shared import proof, restoring, rewriting, worker
+from steps.shared.names import Embeddings
 from steps.shared.options import Options
-from steps.shared.state import column_of, is_converted, mapping
+from steps.shared.state import column_of, is_converted
 
 SECONDS_PER_GIGABYTE_READER = 18.0
 SECONDS_PER_GIGABYTE_CAST = 45.0
-STORAGE = {"p": SQL("PLAIN"), "e": SQL("EXTERNAL"), "m": SQL("MAIN"), "x": SQL("EXTENDED")}
 
 
 class ConvertTable(Step):
@@ -68,30 +68,12 @@ class ConvertTable(Step):
         )
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
-        """Read-only. The reverse rewrite with the same proof, while pgvecto.rs is still there."""
-        column, before = column_of(catalog, self._table), mapping(facts.get(f"column.{self._table.table}"))
-        if column is None or not is_converted(catalog, self._table) or not before:
-            return NoWayBack(f"nothing is recorded about {self._table.table} before the conversion")
-        if catalog.extensions[PGVECTORS].version is None:
-            return NoWayBack("extension vectors is gone, and its type with it")
-        measure = proof.measure_values(column, with_reader=False)
-        # the types differ in their default, by release of pgvecto.rs too, and Immich sets its own
-        back = SQL(
-            "ALTER COLUMN {column} TYPE vectors.vector({n}) USING ({column}::real[])::vectors.vector, "
-            "ALTER COLUMN {column} SET STORAGE {storage}"
-        ).format(
-            column=Identifier(column.name),
-            n=Literal(column.typmod),
-            storage=STORAGE.get(str(before.get("storage")), STORAGE["e"]),
-        )
-        return (
-            *worker.probe(catalog),
-            rewriting.lock(column),
-            rewriting.measure_before(self._table.table, column, measure, recorded=False),
-            *rewriting.drop_what_forbids_it(catalog, column),
-            rewriting.rewrite(self._table.table, column, back, "back to pgvecto.rs's type"),
-            rewriting.measure_after(self._table.table, column, measure, final=False),
-        )
+        """Read-only. One rewrite back to what the column was, with the same proof, then the indexes that it had."""
+        return restoring.table_back(catalog, facts, self._table)
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. A worker that is gone."""
+        return worker.blockers(catalog)
 
     def estimate_seconds(self, catalog: Catalog) -> float:
         """Read-only. Proportional to the size of table and TOAST, by the variant that the role may use."""
@@ -101,6 +83,11 @@ class ConvertTable(Step):
         fast = proof.may_read_bytes(catalog, column)
         rate = SECONDS_PER_GIGABYTE_READER if fast else SECONDS_PER_GIGABYTE_CAST
         return 1.0 + rate * column.size_bytes / 1e9
+
+    def estimate_undo_seconds(self, catalog: Catalog) -> float:
+        """Read-only. Proportional to the size of table and TOAST."""
+        column = column_of(catalog, self._table)
+        return 1.0 + SECONDS_PER_GIGABYTE_CAST * (column.size_bytes if column else 0) / 1e9
 
 
 def _hashes() -> list[proof.Helper]:

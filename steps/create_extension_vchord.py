@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Identifier, Literal
 
-from migrator.catalog import Catalog
+from migrator.catalog import Catalog, Dependent, StoredSetting
 from migrator.step import SUPERUSER, Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
 from steps.shared import worker
+from steps.shared.before import extension_before, extension_facts, probes_before, setting_facts
 from steps.shared.names import PGVECTOR, PROBES, VCHORD
 
 SCHEMA = "public"
@@ -36,10 +37,7 @@ class CreateExtensionVchord(Step):
 
     def record(self, catalog: Catalog) -> Sequence[Fact]:
         """Read-only. Which of the extensions were there before, and the setting."""
-        before = {name: catalog.extensions[name].version for name in (PGVECTOR, VCHORD)}
-        own = [s for s in catalog.stored_settings if s.database == catalog.database.name and not s.role]
-        stored = {setting.name: setting.value for setting in own}
-        return (Fact("extensions.before", before), Fact("database.settings.before", stored))
+        return (*extension_facts(catalog), *setting_facts(catalog))
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. CREATE EXTENSION with its schema named, then the setting."""
@@ -62,16 +60,60 @@ class CreateExtensionVchord(Step):
         return statements if _probes_are_set(catalog) else (*statements, probes)
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
-        """Read-only. Drop what was not there before; RESTRICT refuses while anything uses it."""
-        before = facts.get("extensions.before")
-        had = before if isinstance(before, dict) else {}
+        """Read-only. The setting as it was, and a drop of what was not there before: RESTRICT, as always."""
+        too_many = [name for name in (VCHORD, PGVECTOR) if _was_created(catalog, facts, name)]
         drops = [
-            Statement(f"drop-{name}", SQL("DROP EXTENSION IF EXISTS {}").format(Identifier(name)), why, SUPERUSER)
-            for name, why in ((VCHORD, "was not there before"), (PGVECTOR, "was not there before"))
-            if had.get(name) is None
+            Statement(
+                f"drop-extension-{name}",
+                SQL("DROP EXTENSION {}").format(Identifier(name)),
+                "it was not there before; PostgreSQL refuses this while anything uses it",
+                Privilege(Right.EXTENSION_OWNER, name),
+            )
+            for name in too_many
         ]
-        reset = SQL("ALTER DATABASE {} RESET vchordrq.probes").format(Identifier(catalog.database.name))
-        return (Statement("reset-probes", reset, "was not set before", Privilege(Right.DATABASE_OWNER)), *drops)
+        setting = _probes_back(catalog, facts)
+        return (*worker.probe(catalog), *setting, *drops) if setting or drops else ()
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. What somebody else uses the extensions for by now; a worker that is gone."""
+        too_many = [name for name in (VCHORD, PGVECTOR) if _was_created(catalog, facts, name)]
+        used = [d for d in catalog.dependents if d.extension in too_many]
+        return (*(_in_use(dependent) for dependent in used), *worker.blockers(catalog))
+
+
+def _was_created(catalog: Catalog, facts: Facts, name: str) -> bool:
+    before = extension_before(facts, name)
+    return catalog.extensions[name].version is not None and before is not None and before.get("version") is None
+
+
+def _in_use(dependent: Dependent) -> Blocker:
+    return Blocker(
+        what=f"extension {dependent.extension}",
+        found=f"it was not there before this run, and {dependent.object} uses it now",
+        wanted="nothing else that depends on it",
+        fix=(
+            "drop or convert what uses it, or leave the extensions where they are:",
+            "what comes after this step has been taken back already, and that is a state to stay in",
+        ),
+    )
+
+
+def _probes_back(catalog: Catalog, facts: Facts) -> tuple[Statement, ...]:
+    known, before = probes_before(facts)
+    now = next((s.value for s in _stored_probes(catalog)), None)
+    if not known or now == before:
+        return ()
+    database, owner = Identifier(catalog.database.name), Privilege(Right.DATABASE_OWNER)
+    if before is None:
+        reset = SQL("ALTER DATABASE {} RESET vchordrq.probes").format(database)
+        return (Statement("reset-probes", reset, "it was not set before", owner),)
+    put_back = SQL("ALTER DATABASE {} SET vchordrq.probes = {}").format(database, Literal(before))
+    return (Statement("set-probes", put_back, "as it was before", owner),)
+
+
+def _stored_probes(catalog: Catalog) -> list[StoredSetting]:
+    own = catalog.database.name
+    return [s for s in catalog.stored_settings if s.database == own and not s.role and s.name == PROBES]
 
 
 def _probes_are_set(catalog: Catalog) -> bool:

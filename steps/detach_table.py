@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from psycopg.sql import SQL, Identifier, Literal
+from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
-from steps.shared import proof, rewriting, worker
+from steps.shared import proof, restoring, rewriting, worker
 from steps.shared.names import PGVECTORS, Embeddings
 from steps.shared.options import Options
-from steps.shared.state import column_of, dimension_of
+from steps.shared.state import column_of
 
 SECONDS_PER_GIGABYTE = 40.0
 
@@ -66,25 +66,18 @@ class DetachTable(Step):
         )
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
-        """Read-only. Back to pgvecto.rs's type, while its extension is there."""
-        column, dimension = column_of(catalog, self._table), dimension_of(catalog, facts, self._table)
-        if catalog.extensions[PGVECTORS].version is None:
-            return NoWayBack("extension vectors is gone, and its type with it")
-        if column is None or dimension is None or column.key is None:
-            return NoWayBack(f"the dimension of {self._table.table} is not known")
-        measure = proof.measure_values(column, with_reader=False)
-        back = SQL("ALTER COLUMN {column} TYPE vectors.vector({n}) USING {column}::vectors.vector").format(
-            column=Identifier(column.name), n=Literal(dimension)
-        )
-        return (
-            *worker.probe(catalog),
-            rewriting.lock(column),
-            rewriting.measure_before(self._table.table, column, measure, recorded=False),
-            rewriting.rewrite(self._table.table, column, back, "back to pgvecto.rs's type"),
-            rewriting.measure_after(self._table.table, column, measure, final=False),
-        )
+        """Read-only. Back to what the column was, its old indexes too; the noted dimension stays in its comment."""
+        return restoring.table_back(catalog, facts, self._table, comment=False)
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. A worker that is gone."""
+        return worker.blockers(catalog)
 
     def estimate_seconds(self, catalog: Catalog) -> float:
         """Read-only. Proportional to the size of table and TOAST."""
         column = column_of(catalog, self._table)
         return 1.0 + SECONDS_PER_GIGABYTE * (column.size_bytes if column else 0) / 1e9
+
+    def estimate_undo_seconds(self, catalog: Catalog) -> float:
+        """Read-only. As long as there."""
+        return self.estimate_seconds(catalog)

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from migrator.catalog import Catalog
-from migrator.step import Actor, Blocker, Facts, NoWayBack, Statement, Step
-from steps.advice.instructions import exchange_libraries
+from migrator.step import Actor, Blocker, Fact, Facts, NoWayBack, Statement, Step
+from steps.advice.instructions import exchange_libraries, put_pgvectors_back
 from steps.shared import other_databases, preload
+from steps.shared.before import extension_before, extension_facts
 from steps.shared.names import PGVECTORS, VCHORD
 from steps.shared.options import Options, accepted
 from steps.shared.state import is_loaded
@@ -53,9 +54,20 @@ class ExchangeLibraries(Step):
             ),
         )
 
+    def record(self, catalog: Catalog) -> Sequence[Fact]:
+        """Read-only. What was offered before."""
+        return extension_facts(catalog)
+
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
-        """Read-only. Only the operator could bring the package back."""
-        return NoWayBack("the library of pgvecto.rs has to be installed again by the operator")
+        """Read-only. Only the operator can bring the library back; while it is there, nothing is to do."""
+        before = extension_before(facts, PGVECTORS)
+        if catalog.extensions[PGVECTORS].offered is not None or (before is not None and before.get("offered") is None):
+            return ()
+        release = str((before or {}).get("version") or "of the release that was there")
+        return NoWayBack(
+            "the library of pgvecto.rs is no longer installed",
+            fix=put_pgvectors_back(catalog, release, self._options.environment),
+        )
 
 
 def _preload(catalog: Catalog) -> tuple[str, ...]:

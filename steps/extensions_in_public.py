@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog, Extension
-from migrator.step import Blocker, Facts, NoWayBack, Privilege, Right, Statement, Step
+from migrator.step import Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
 from steps.shared import worker
+from steps.shared.before import extension_before, extension_facts
 from steps.shared.names import PGVECTOR, PGVECTORS, VCHORD
 
 SCHEMA = "public"
@@ -39,9 +40,16 @@ class ExtensionsInPublic(Step):
         moves = [_out(catalog, extension) for extension in _misplaced(catalog)]
         return (*worker.probe(catalog), *moves) if moves else ()
 
+    def record(self, catalog: Catalog) -> Sequence[Fact]:
+        """Read-only. Where the extensions are."""
+        return extension_facts(catalog)
+
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
-        """Read-only. Nothing: they are better off in public, whatever follows."""
-        return ()
+        """Read-only. Nothing, or a reason: they are better off in public, whatever follows."""
+        before = [extension_before(facts, name) or {} for name in (VCHORD, PGVECTOR)]
+        if all(extension.get("schema") != PGVECTORS for extension in before):
+            return ()
+        return NoWayBack("in schema vectors neither pgvector nor VectorChord is of use to anybody", always=True)
 
 
 def _misplaced(catalog: Catalog) -> list[Extension]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrator.catalog import Catalog
-from migrator.step import PROVEN, Blocker, Facts, Statement, Step
+from migrator.step import PROVEN, Blocker, Fact, Facts, Statement, Step
 from steps.shared import proof, rewriting
+from steps.shared.before import column_facts
 from steps.shared.clip_models import model_blockers
 from steps.shared.names import COLUMN, TABLES, Embeddings
 from steps.shared.options import Options
@@ -41,6 +42,10 @@ class HashEmbeddings(Step):
             *model_blockers(catalog, facts, self._options),
             *space_blockers(catalog, facts, self._options),
         ]
+
+    def record(self, catalog: Catalog) -> Sequence[Fact]:
+        """Read-only. Both columns and their indexes as they are."""
+        return [fact for table in TABLES for fact in column_facts(catalog, table)]
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. One measurement per table."""

@@ -11,12 +11,16 @@ from typing import ClassVar
 
 from migrator.catalog import Catalog
 from migrator.locks import holder_of
-from migrator.step import Actor, Blocker, Facts, NoWayBack, Statement, Step
+from migrator.step import Actor, Blocker, Fact, Facts, NoWayBack, Statement, Step
 from steps.advice.instructions import start_immich
+from steps.shared import restoring, worker
+from steps.shared.before import column_facts, extension_facts, setting_facts
 from steps.shared.names import IMMICH_STARTUP_LOCK, TABLES
 from steps.shared.options import Options
-from steps.shared.state import is_converted, is_indexed
+from steps.shared.state import column_of, is_converted, is_indexed
 from steps.shared.survey import odd_rows
+
+SECONDS_PER_GIGABYTE = 45.0
 
 
 class ImmichReindexes(Step):
@@ -26,8 +30,8 @@ class ImmichReindexes(Step):
     title = "start Immich, wait for it to reindex"
     actor: ClassVar[Actor] = Actor.IMMICH
 
-    def __init__(self, options: Options | None = None) -> None:
-        self._options = options or Options()
+    def __init__(self, options: Options | None = None, *, converts: bool = False) -> None:
+        self._options, self._converts = options or Options(), converts
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when both columns are converted and both indexes are VectorChord's."""
@@ -52,6 +56,23 @@ class ImmichReindexes(Step):
         )
         return (*odd, waiting)
 
+    def record(self, catalog: Catalog) -> Sequence[Fact]:
+        """Read-only. Columns, indexes, extensions and settings as they are: Immich changes them itself."""
+        tables = [fact for table in TABLES for fact in column_facts(catalog, table)]
+        return (*tables, *extension_facts(catalog), *setting_facts(catalog))
+
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
-        """Read-only. What Immich did is undone table by table, on the path where the tool does the work."""
-        return NoWayBack("Immich converted the tables itself")
+        """Read-only. Table by table what Immich did: its index, and the column's type where it converted it."""
+        if not self._converts:
+            return restoring.for_both([(table, restoring.indexes_back(catalog, facts, table)) for table in TABLES])
+        return restoring.for_both([(table, restoring.table_back(catalog, facts, table)) for table in TABLES])
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. A worker that is gone."""
+        return worker.blockers(catalog)
+
+    def estimate_undo_seconds(self, catalog: Catalog) -> float:
+        """Read-only. Proportional to the size of both tables where their columns are rewritten."""
+        columns = [column_of(catalog, table) for table in TABLES]
+        size = sum(column.size_bytes for column in columns if column) if self._converts else 0
+        return 1.0 + SECONDS_PER_GIGABYTE * size / 1e9

@@ -13,8 +13,10 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from migrator.catalog import Catalog
 from migrator.step import Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
+from steps.shared import restoring
+from steps.shared.before import column_facts
 from steps.shared.names import PGVECTORS, TABLES
-from steps.shared.state import column_of, comment_with_dimension, dimension_in_comment, mapping
+from steps.shared.state import column_of, comment_with_dimension, dimension_in_comment
 
 DOCUMENTED_QUERY = SQL(
     "SELECT atttypmod AS dimsize FROM pg_attribute f JOIN pg_class c ON c.oid = f.attrelid "
@@ -35,9 +37,10 @@ class NoteDimension(Step):
         return all(c is None or c.extension != PGVECTORS or dimension_in_comment(c) == c.typmod for c in columns)
 
     def record(self, catalog: Catalog) -> Sequence[Fact]:
-        """Read-only. The dimension of each column as the catalog has it."""
+        """Read-only. Each column as the catalog has it, and its dimension."""
         columns = [column_of(catalog, table) for table in TABLES]
-        return [Fact(f"dimension.{c.table}", c.typmod) for c in columns if c is not None and c.typmod > 0]
+        dimensions = [Fact(f"dimension.{c.table}", c.typmod) for c in columns if c is not None and c.typmod > 0]
+        return [*dimensions, *(fact for table in TABLES for fact in column_facts(catalog, table))]
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. The documented query beside our record, then the comments."""
@@ -60,14 +63,4 @@ class NoteDimension(Step):
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
         """Read-only. Put the comments back as they were."""
-        statements: list[Statement] = []
-        for table in TABLES:
-            column, before = column_of(catalog, table), mapping(facts.get(f"column.{table.table}"))
-            if column is None or not before:
-                continue
-            comment = SQL("COMMENT ON COLUMN {}.{} IS {}").format(
-                Identifier(column.schema, column.table), Identifier(column.name), Literal(before.get("comment"))
-            )
-            owner = Privilege(Right.TABLE_OWNER, f"{column.schema}.{column.table}")
-            statements.append(Statement(f"comment-{table.table}", comment, "as it was before", owner))
-        return statements
+        return [statement for table in TABLES for statement in restoring.comment_back(catalog, facts, table)] or ()

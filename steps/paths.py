@@ -71,7 +71,7 @@ def automatic(options: Options) -> tuple[Step, ...]:
         *(
             (
                 RecordEmbeddings(options).carries_out(added(7)),
-                ImmichReindexes(options).carries_out(step(7)),
+                ImmichReindexes(options, converts=True).carries_out(step(7)),
                 ProveEmbeddings().carries_out(added(7)),
                 AnalyzeTables().carries_out(added(7)),
             )
@@ -89,7 +89,7 @@ def automatic(options: Options) -> tuple[Step, ...]:
                 LetImmichIn().carries_out(added(7)),
             )
         ),
-        DropExtensionVectors().carries_out(step(8)),
+        DropExtensionVectors(options).carries_out(step(8)),
         DropSchemaVectors().carries_out(step(9)),
         PreloadVectorchordOnly(options).carries_out(step(10)),
         RestartWithoutPgvectors(options).carries_out(step(11)),
@@ -112,13 +112,13 @@ def manual(options: Options) -> tuple[Step, ...]:
         DetachTable(FACE_SEARCH, options).carries_out(step(2)),
         *(DetachTable(other, options).carries_out(added(2)) for other in options.include),
         ExtensionsInPublic().carries_out(added(3)),
-        DropExtensionVectors().carries_out(added(3)),
+        DropExtensionVectors(options).carries_out(added(3)),
         DropSchemaVectors().carries_out(added(3)),
         PreloadWithoutPgvectors(options).carries_out(added(3)),
         ExchangeLibraries(options).carries_out(step(3)),
         InstallPgvector(options).carries_out(step(3)),
         UpdatePgvector().carries_out(added(3)),
-        PreloadVectorchordOnly(options, "preload vchord.so").carries_out(step(3)),
+        PreloadVectorchordOnly(options, brings_vectorchord=True).carries_out(step(3)),
         RestartForVectorchord(options).carries_out(step(3)),
         CreateExtensionVchord().carries_out(step(4)),
         RestoreTable(SMART_SEARCH, options).carries_out(step(4)),
@@ -150,7 +150,7 @@ def pgvector(options: Options) -> tuple[Step, ...]:
         InstallPgvector(options).carries_out(step(1)),
         UpdatePgvector().carries_out(step(1)),
         InstallVectorchord(options).carries_out(step(2)),
-        PreloadVectorchordOnly(options, "preload vchord.so").carries_out(step(2)),
+        PreloadVectorchordOnly(options, brings_vectorchord=True).carries_out(step(2)),
         RestartForVectorchord(options).carries_out(step(2)),
         ExtensionsInPublic().carries_out(added(3)),
         CreateExtensionVchord().carries_out(step(3)),

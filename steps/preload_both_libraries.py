@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Fact, Facts, NoWayBack, Statement, Step
-from steps.shared import preload
+from steps.shared import preload, preload_back
+from steps.shared.before import preload_facts
 from steps.shared.names import PGVECTORS, VCHORD
 from steps.shared.options import Options
 from steps.shared.state import needs_pgvectors
@@ -43,9 +44,7 @@ class PreloadBothLibraries(Step):
 
     def record(self, catalog: Catalog) -> Sequence[Fact]:
         """Read-only. The list as it was, for the way back."""
-        setting = catalog.settings.get("shared_preload_libraries")
-        source = setting.source if setting else None
-        return (Fact("preload.before", {"list": list(preload.in_force(catalog)), "source": source}),)
+        return preload_facts(catalog)
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. One ALTER SYSTEM with the merged list."""
@@ -55,11 +54,12 @@ class PreloadBothLibraries(Step):
         return (preload.alter_system(elements),)
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
-        """Read-only. Take vchord.so out of the list again."""
-        elements = preload.merged(catalog, (), remove=(VCHORD,))
-        if not preload.may_alter_system(catalog, elements, self._options.environment):
-            return NoWayBack("shared_preload_libraries has to be edited by hand")
-        return (preload.alter_system(elements),)
+        """Read-only. Take vchord.so out of the list again, where it was not in it."""
+        return preload_back.without_vectorchord(catalog, facts)
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. Other databases that use VectorChord; an operator's task as on the way there."""
+        return preload_back.blockers_without_vectorchord(catalog, facts, self._options)
 
 
 def _needed(catalog: Catalog) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrator.catalog import Catalog
-from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
-from steps.shared import other_databases, preload
+from migrator.step import Blocker, Fact, Facts, NoWayBack, Statement, Step
+from steps.shared import other_databases, preload, preload_back
+from steps.shared.before import preload_facts
 from steps.shared.names import PGVECTORS, VCHORD
 from steps.shared.options import Options
 
@@ -23,8 +24,9 @@ class PreloadVectorchordOnly(Step):
     key = "preload-vectorchord-only"
     lasting = False  # the operator owns the file
 
-    def __init__(self, options: Options, title: str = "take vectors.so out of the preload list") -> None:
-        self._options, self.title = options, title
+    def __init__(self, options: Options, *, brings_vectorchord: bool = False) -> None:
+        self._options, self._brings_vectorchord = options, brings_vectorchord
+        self.title = "preload vchord.so" if brings_vectorchord else "take vectors.so out of the preload list"
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when the list that counts at the next start has vchord and lacks vectors."""
@@ -46,9 +48,21 @@ class PreloadVectorchordOnly(Step):
             return ()  # the operator edits it: see check
         return (preload.alter_system(elements),)
 
+    def record(self, catalog: Catalog) -> Sequence[Fact]:
+        """Read-only. The list as it was, for the way back."""
+        return preload_facts(catalog)
+
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
-        """Read-only. Put it back."""
-        return (preload.alter_system(preload.merged(catalog, (VCHORD, PGVECTORS))),)
+        """Read-only. Put vectors.so back; or take vchord.so out, on the paths where this step brought it in."""
+        if self._brings_vectorchord:
+            return preload_back.without_vectorchord(catalog, facts)
+        return preload_back.with_pgvectors(catalog, facts)
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. Other databases that use VectorChord; an operator's task as on the way there."""
+        if self._brings_vectorchord:
+            return preload_back.blockers_without_vectorchord(catalog, facts, self._options)
+        return preload_back.blockers_with_pgvectors(catalog, facts, self._options)
 
 
 def _list(catalog: Catalog) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrator.catalog import Catalog
-from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
-from steps.shared import other_databases, preload
+from migrator.step import Blocker, Fact, Facts, NoWayBack, Statement, Step
+from steps.shared import other_databases, preload, preload_back
+from steps.shared.before import preload_facts
 from steps.shared.names import PGVECTORS
 from steps.shared.options import Options
 
@@ -46,9 +47,17 @@ class PreloadWithoutPgvectors(Step):
             return ()  # the operator edits it: see check
         return (preload.alter_system(elements),)
 
+    def record(self, catalog: Catalog) -> Sequence[Fact]:
+        """Read-only. The list as it was, for the way back."""
+        return preload_facts(catalog)
+
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
-        """Read-only. Put it back."""
-        return (preload.alter_system(preload.merged(catalog, (PGVECTORS,))),)
+        """Read-only. Put vectors.so back, where it was in it."""
+        return preload_back.with_pgvectors(catalog, facts)
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. An operator's task, as on the way there."""
+        return preload_back.blockers_with_pgvectors(catalog, facts, self._options)
 
 
 def _list(catalog: Catalog) -> tuple[str, ...]:

@@ -47,6 +47,10 @@ class ProveEmbeddings(Step):
             if (column := column_of(catalog, table)) is not None and column.key is not None
         ]
 
+    def forget(self, facts: Facts) -> Sequence[Fact]:
+        """Read-only. The proof itself: it was about what is taken back."""
+        return [Fact(name, None) for t in TABLES if facts.get(name := f"{PROVEN}{t.table}") is not None]
+
 
 def _is_settled(catalog: Catalog, facts: Facts, table: Embeddings) -> bool:
     before = mapping(facts.get(f"proof.{table.table}"))

@@ -12,17 +12,15 @@ from collections.abc import Sequence
 from migrator.catalog import Catalog
 from migrator.step import PROVEN, Blocker, Fact, Facts, Privilege, Right, Statement, Step
 from steps.shared import proof
+from steps.shared.before import column_facts
 from steps.shared.clip_models import model_blockers
-from steps.shared.names import COLUMN, PGVECTORS, TABLES, Embeddings
+from steps.shared.names import COLUMN, TABLES, Embeddings
 from steps.shared.options import Options, with_dimensions
 from steps.shared.space import space_blockers
 from steps.shared.state import (
     column_of,
-    comment_of_others,
-    definition,
     dimension_blockers,
     dimension_of,
-    indexes_on,
     is_converted,
     mapping,
 )
@@ -70,30 +68,12 @@ class RecordEmbeddings(Step):
     def record(self, catalog: Catalog) -> Sequence[Fact]:
         """Read-only. Columns, dimensions and index definitions as they are before the conversion."""
         recorded: list[Fact] = []
+        for table in (*TABLES, *self._options.include):
+            recorded += column_facts(catalog, table)
         for table in self._to_convert(catalog):
-            column = column_of(catalog, table)
-            if column is None:
-                continue
             dimension = dimension_of(catalog, with_dimensions({}, self._options), table)
             if dimension is not None:
                 recorded.append(Fact(f"dimension.{table.table}", dimension))
-            if column.extension != PGVECTORS:
-                continue  # half-way: what it was before was recorded when it was
-            recorded.append(
-                Fact(
-                    f"column.{table.table}",
-                    {
-                        "schema": column.schema,
-                        "type": column.type,
-                        "typmod": column.typmod,
-                        "storage": column.storage,
-                        "comment": comment_of_others(column) or None,
-                    },
-                )
-            )
-            indexes = [definition(index) for index in indexes_on(catalog, column)]
-            if indexes:
-                recorded.append(Fact(f"indexes.{table.table}", indexes))
         return recorded
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:

@@ -44,3 +44,11 @@ class RestartForVectorchord(Step):
                 kind="operator",
             ),
         )
+
+    def is_undone(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when VectorChord is loaded exactly where the list for the next start has it."""
+        return is_loaded(catalog, VCHORD) is not preload.will_lack(catalog, VCHORD)
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. An operator's task."""
+        return (preload.restart_to(catalog, "without vchord.so", restart(catalog, self._options.environment)),)

@@ -43,3 +43,11 @@ class RestartWithoutPgvectors(Step):
                 kind="operator",
             ),
         )
+
+    def is_undone(self, catalog: Catalog, facts: Facts) -> bool:
+        """Read-only. True when pgvecto.rs is loaded exactly where the list for the next start has it."""
+        return is_loaded(catalog, PGVECTORS) is not preload.will_lack(catalog, PGVECTORS)
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. An operator's task."""
+        return (preload.restart_to(catalog, "with vectors.so", restart(catalog, self._options.environment)),)

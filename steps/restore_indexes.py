@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from migrator.catalog import Catalog, Column
 from migrator.step import Blocker, Facts, Statement, Step
-from steps.shared import worker
+from steps.shared import restoring, worker
 from steps.shared.index import options_for
 from steps.shared.names import Embeddings
 from steps.shared.rewriting import owner_of
@@ -55,8 +55,12 @@ class RestoreIndexes(Step):
         return (*worker.probe(catalog), *builds) if builds else ()
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
-        """Read-only. Nothing: undoing the conversion drops them."""
-        return ()
+        """Read-only. Drop them; the old ones come back together with the column's old type."""
+        return restoring.indexes_back(catalog, facts, self._table)
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. A worker that is gone."""
+        return worker.blockers(catalog)
 
     def _missing(self, catalog: Catalog, facts: Facts) -> Iterator[tuple[str, str]]:
         recorded = facts.get(f"indexes.{self._table.table}")

@@ -14,7 +14,8 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, NoWayBack, Statement, Step
-from steps.shared import proof, rewriting, worker
+from steps.shared import proof, restoring, rewriting, worker
+from steps.shared.before import NOTHING_RECORDED, column_before
 from steps.shared.names import Embeddings
 from steps.shared.options import Options
 from steps.shared.state import column_of, is_converted, mapping
@@ -64,24 +65,25 @@ class RestoreTable(Step):
         )
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
-        """Read-only. Back to real[]."""
-        column = column_of(catalog, self._table)
-        if column is None or not is_converted(catalog, self._table):
+        """Read-only. Back to real[]: as it was before the run, or as it waits in the middle of this path."""
+        column, before = column_of(catalog, self._table), column_before(facts, self._table)
+        if column is None or not restoring.is_in_pgvector(column) or (before and restoring.was_in_pgvector(before)):
             return ()
-        measure = proof.measure_values(column, with_reader=False)
-        action = SQL("ALTER COLUMN {column} SET DATA TYPE real[], ALTER COLUMN {column} SET STORAGE EXTERNAL")
-        return (
-            *worker.probe(catalog),
-            rewriting.lock(column),
-            rewriting.measure_before(self._table.table, column, measure, recorded=False),
-            *rewriting.drop_what_forbids_it(catalog, column),
-            rewriting.rewrite(
-                self._table.table, column, action.format(column=Identifier(column.name)), "back to real[]"
-            ),
-            rewriting.measure_after(self._table.table, column, measure, final=False),
-        )
+        if before is None:
+            return NoWayBack(f"{NOTHING_RECORDED} ({self._table.table})")
+        was_array = before.extension is None
+        target = before if was_array else restoring.ARRAY
+        return restoring.rewritten(catalog, column, self._table, target, comment=was_array)
+
+    def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
+        """Read-only. A worker that is gone."""
+        return worker.blockers(catalog)
 
     def estimate_seconds(self, catalog: Catalog) -> float:
         """Read-only. Proportional to the size of table and TOAST."""
         column = column_of(catalog, self._table)
         return 1.0 + SECONDS_PER_GIGABYTE * (column.size_bytes if column else 0) / 1e9
+
+    def estimate_undo_seconds(self, catalog: Catalog) -> float:
+        """Read-only. As long as there."""
+        return self.estimate_seconds(catalog)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from migrator.catalog import Catalog
-from migrator.step import Actor, Blocker, Facts, Step
+from migrator.step import Actor, Blocker, Fact, Facts, Step
 from steps.shared import vector_extension
 from steps.shared.options import Options
 
@@ -36,3 +36,8 @@ class UnsetVectorExtension(Step):
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. An operator's task."""
         return (vector_extension.blocker(self._options),)
+
+    def forget(self, facts: Facts) -> Sequence[Fact]:
+        """Read-only. The answer: whoever goes back to pgvector sets the variable again."""
+        name = f"answer.{self.key}"
+        return [Fact(name, None)] if facts.get(name) is not None else []

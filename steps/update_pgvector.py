@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from psycopg.sql import SQL
 
 from migrator.catalog import Catalog
-from migrator.step import SUPERUSER, Facts, NoWayBack, Statement, Step
+from migrator.step import SUPERUSER, Fact, Facts, NoWayBack, Statement, Step
 from steps.shared import worker
+from steps.shared.before import extension_before, extension_facts
 from steps.shared.names import PGVECTOR
 from steps.shared.vchord_formats import is_newer
 
@@ -35,6 +36,13 @@ class UpdatePgvector(Step):
         why = "VectorChord needs types that came with pgvector 0.7; CREATE EXTENSION never updates what is there"
         return (*worker.probe(catalog), Statement("update", SQL("ALTER EXTENSION vector UPDATE"), why, SUPERUSER))
 
+    def record(self, catalog: Catalog) -> Sequence[Fact]:
+        """Read-only. The release that was there."""
+        return extension_facts(catalog)
+
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
         """Read-only. None: there are no scripts that lead down."""
+        before, now = extension_before(facts, PGVECTOR), catalog.extensions[PGVECTOR].version
+        if now is None or (before is not None and before.get("version") in (None, now)):
+            return ()
         return NoWayBack("pgvector has no way down to an older release", always=True)

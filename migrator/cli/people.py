@@ -11,8 +11,8 @@ import click
 
 from migrator.cli.console import animated, can_ask, stderr
 from migrator.cli.render import text
+from migrator.commands.asking import Situation
 from migrator.commands.plan import PlannedStep, plan_steps
-from migrator.commands.run import Situation
 from migrator.engine import Outcome
 
 

@@ -19,7 +19,8 @@ from migrator.cli.render.json_lines import JsonRenderer
 from migrator.cli.render.lines import LineRenderer
 from migrator.cli.render.terminal import TerminalRenderer
 from migrator.cli.settings_file import settings_file_of
-from migrator.commands.run import Request, Result, run
+from migrator.commands.asking import Request, Result
+from migrator.commands.run import run
 from migrator.content import Content
 from migrator.errors import ExitCode
 from migrator.events import Emit

@@ -12,7 +12,7 @@ from migrator.cli.connecting import connection_options, connections_of
 from migrator.cli.console import choose
 from migrator.cli.logging import log_to
 from migrator.cli.run import carry_out, content_for, harmless
-from migrator.commands.run import Request
+from migrator.commands.asking import Request
 from migrator.journal import beside, journal_path
 from migrator.step import Json
 from steps.content.update import UPDATING

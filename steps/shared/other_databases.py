@@ -9,7 +9,7 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.catalog import Catalog, Elsewhere, Observed
 from migrator.step import Blocker
-from steps.shared.names import PGVECTORS
+from steps.shared.names import PGVECTORS, VCHORD
 from steps.shared.options import Options
 from steps.shared.state import is_loaded
 
@@ -36,6 +36,13 @@ QUESTION = Elsewhere(
     decides=lambda catalog: catalog.extensions[PGVECTORS].version is None,
 )
 
+QUESTION_ON_THE_WAY_BACK = Elsewhere(
+    sql=SQL("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'vchord'"),
+    when=lambda catalog: is_loaded(catalog, VCHORD),
+    decides=lambda catalog: catalog.extensions[VCHORD].version is None,
+)
+"""The same question about VectorChord, for whoever takes its library out again."""
+
 
 def blockers(catalog: Catalog, options: Options) -> tuple[Blocker, ...]:
     """Return what keeps the library from going: each database that uses it, and each that nobody could look at."""
@@ -51,6 +58,26 @@ def warnings(catalog: Catalog, options: Options) -> list[str]:
     names = ", ".join(f'"{name}"' for name in others)
     return (
         [f"pgvecto.rs is used by database {names} too, and has to stay until nothing there needs it"] if names else []
+    )
+
+
+def blockers_of_vectorchord(catalog: Catalog, options: Options) -> tuple[Blocker, ...]:
+    """Return each other database that has VectorChord, or could not be looked at, before its library goes."""
+    asked = {name: said for name, said in (catalog.elsewhere or {}).items() if name not in options.ignored_databases}
+    return tuple(
+        Blocker(
+            what=f'database "{name}" of the same server',
+            found=f'database "{name}" cannot be looked at: {said.message}'
+            if said.message is not None
+            else f'database "{name}" has extension vchord {said.value}',
+            wanted="no database of this server that needs VectorChord preloaded",
+            fix=(
+                f"look in {name}: \\dx vchord",
+                f"where nothing there uses it, drop it, or add --ignore-database {name}",
+            ),
+        )
+        for name, said in asked.items()
+        if said.message is not None or said.rows
     )
 
 

@@ -25,6 +25,8 @@ DECLARED = (Environment.CLOUDNATIVEPG, Environment.NIXOS)
 """Places where the value is declared, and what ALTER SYSTEM writes is refused or surprises at the next declaration."""
 
 AS_SUPERUSER = "so as a superuser, and without a reload:"
+AUTO_CONF = "postgresql.auto.conf"
+"""Where ALTER SYSTEM writes."""
 WRITTEN_BY_IMAGE = "/etc/postgresql/postgresql.conf"
 """Where Immich's image puts its own configuration, anew at each start."""
 
@@ -37,7 +39,7 @@ def in_force(catalog: Catalog) -> tuple[str, ...]:
     setting = catalog.settings.get(PRELOAD)
     if setting is None:
         return tuple(f"{library}.so" for library in (VCHORD, PGVECTORS) if is_loaded(catalog, library))
-    return _split(setting.value)
+    return split(setting.value)
 
 
 def after_restart(catalog: Catalog) -> tuple[str, ...] | None:
@@ -46,7 +48,7 @@ def after_restart(catalog: Catalog) -> tuple[str, ...] | None:
     if catalog.file_settings is None or setting is None or setting.source not in OWNED_BY_FILE:
         return None
     winner = last_line(catalog)
-    return () if winner is None else _split(winner.value)
+    return () if winner is None else split(winner.value)
 
 
 def last_line(catalog: Catalog) -> FileSetting | None:
@@ -85,7 +87,7 @@ def merged(catalog: Catalog, add: Sequence[str], remove: Sequence[str] = ()) -> 
     planned = after_restart(catalog)
     present = in_force(catalog) if planned is None else planned
     sound = [
-        part for element in present for part in (_split(element) if element in run_together(catalog) else [element])
+        part for element in present for part in (split(element) if element in run_together(catalog) else [element])
     ]
     kept = [element for element in sound if element and library_name(element) not in remove]
     missing = [f"{library}.so" for library in add if library not in names(kept)]
@@ -131,6 +133,18 @@ def not_yet_in_force(catalog: Catalog) -> str:
     return f"; {where}, was edited and not reloaded: the restart reads it"
 
 
+def restart_to(catalog: Catalog, how: str, fix: Sequence[str]) -> Blocker:
+    """Return what is left to do once the list is as it should be: start the server `how` ("without vchord.so")."""
+    return Blocker(
+        what=f"restart PostgreSQL {how}",
+        found=f"the running server was started with another list{not_yet_in_force(catalog)}",
+        wanted="a restart (a reload is not enough)",
+        fix=tuple(fix),
+        kind="operator",
+        restarts=True,
+    )
+
+
 def edit_by_hand(
     catalog: Catalog, elements: Sequence[str], why: str, environment: Environment | None = None
 ) -> Blocker:
@@ -158,7 +172,7 @@ def _edit(catalog: Catalog, elements: Sequence[str], wanted: str, environment: E
         return _on_the_command_line(catalog, elements, environment)
     if source == "environment variable":
         return ("an environment variable of the server decides: change it where the server is started, to:", wanted)
-    in_auto_conf = line is not None and line.file.endswith("postgresql.auto.conf")
+    in_auto_conf = line is not None and line.file.endswith(AUTO_CONF)
     if is_in(catalog, Environment.CLOUDNATIVEPG, environment) or (
         is_in(catalog, Environment.NIXOS, environment) and not in_auto_conf
     ):
@@ -239,7 +253,8 @@ def _below(catalog: Catalog) -> list[FileSetting]:
     return [line for line in catalog.file_settings or () if line.name == PRELOAD and line != winner]
 
 
-def _split(value: str) -> tuple[str, ...]:
+def split(value: str) -> tuple[str, ...]:
+    """Split a list as PostgreSQL does; one that it would refuse is one element."""
     try:
         return split_list(value)
     except ValueError:

@@ -10,6 +10,7 @@ worker is gone. A temporary table or an aborted transaction would prove nothing,
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from psycopg.sql import SQL, Identifier
@@ -71,8 +72,16 @@ def blockers(catalog: Catalog) -> tuple[Blocker, ...]:
     return (gone_blocker(),) if life(catalog) == "gone" else ()
 
 
-def probe(catalog: Catalog) -> tuple[Statement, ...]:
-    """Return the statements that find out whether the worker lives, to be run right before DDL; none where needless."""
+def probe(catalog: Catalog, *, again: bool = False) -> tuple[Statement, ...]:
+    """Return the statements that find out whether the worker lives, to be run right before DDL; none where needless.
+
+    `again` is for the second time within a step: each statement of a step has a key of its own.
+    """
+    statements = _probe(catalog)
+    return tuple(replace(s, key=f"{s.key}-again") for s in statements) if again else statements
+
+
+def _probe(catalog: Catalog) -> tuple[Statement, ...]:
     match life(catalog):
         case "not needed":
             return ()

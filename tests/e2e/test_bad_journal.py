@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from driving import DONE, FAILED, REFUSED, USAGE, WAITING, Finished, Tool
 
-from migrator.journal_file import SCHEMA_VERSION
+from migrator.journal_schema import SCHEMA_VERSION
 from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.immich_catalog import catalog_dump, content_hashes
 from migrator.sandbox.server import Server

@@ -16,7 +16,7 @@ from driving import DONE, WAITING, Tool
 from servers import MakeServer
 
 from migrator.commands import run as command
-from migrator.commands.run import Request, Situation
+from migrator.commands.asking import Request, Situation
 from migrator.engine import Outcome
 from migrator.errors import ConnectionLost
 from migrator.events import Event, StatementStarted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,13 +15,13 @@ from workshops import MakeWorkshop
 
 from migrator.events import StatementStarted
 from migrator.sandbox.server import Server
-from migrator.step import Actor, NoWayBack, Step
+from migrator.step import Actor, Step
+from migrator.take_back import way_back
 from steps.paths import automatic
 from steps.shared.options import Options
 
 PATHS = {"by the tool": automatic(Options()), "by Immich": automatic(Options(reindex_by="immich"))}
-ASKED = ("is_done", "check", "record", "plan", "undo")
-COLUMN = "SELECT atttypid::regtype::text, atttypmod, attstorage, attnotnull, attnum FROM pg_attribute "
+ASKED = ("is_done", "check", "record", "plan", "undo", "is_undone", "check_undo", "forget", "estimate_undo_seconds")
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -102,26 +102,10 @@ def test_a_step_that_is_done_sends_nothing(make_workshop: MakeWorkshop) -> None:
     assert workshop.state() == before
 
 
-def columns(workshop: Workshop) -> dict[str, object]:
-    """Return the attributes of both columns of embeddings."""
-    with workshop.server.connect(workshop.database) as connection:
-        return {
-            table: connection.execute(
-                f"{COLUMN} WHERE attrelid = %s::regclass AND attname = 'embedding'", [f"public.{table}"]
-            ).fetchone()
-            for table in ("smart_search", "face_search")
-        }
-
-
-def undo(workshop: Workshop, keys: Sequence[str]) -> list[str]:
-    """Take steps back, the last one first, through the executor; return those that there is a way back from."""
-    undone: list[str] = []
-    for step in reversed(steps_of(*keys)):
-        statements = step.undo(workshop.catalog(), workshop.facts())
-        if not isinstance(statements, NoWayBack):
-            workshop.execute(f"undo-{step.key}", statements)
-            undone.append(step.key)
-    return undone
+def undo(workshop: Workshop, *keys: str) -> None:
+    """Take steps back, the last one first, as `migrate undo` does."""
+    outcome = workshop.run(way_back(steps_of(*keys)))
+    assert outcome.kind == "done", [b.found for b in outcome.blockers]
 
 
 @pytest.mark.parametrize("superuser", [True, False], ids=["superuser", "owner"])
@@ -135,48 +119,40 @@ def test_there_and_back_and_there_again(
     workshop = make_workshop(version, superuser=superuser)
     there = [key for key in CONVERSION if not key.startswith("drop") and key != "create-extension-vchord"]
     workshop.run(steps_of("create-extension-vchord"))
-    before, hashes = columns(workshop), workshop.state()[1]
+    before = workshop.state()
     assert workshop.run(steps_of(*there)).kind == "done"
-    converted = columns(workshop)
-    assert converted != before
-    taken_back = undo(workshop, there)
-    assert {"convert-smart-search", "convert-face-search", "build-clip-index", "build-face-index"} <= set(taken_back)
-    assert columns(workshop) == before
-    assert workshop.state()[1] == hashes
-    assert workshop.run(steps_of(*there), trust_server=True).kind == "done"
-    assert columns(workshop) == converted
-    assert workshop.state()[1] == hashes
+    converted = workshop.state()
+    assert converted[0] != before[0]
+    undo(workshop, *there)
+    assert workshop.state() == before
+    assert workshop.run(steps_of(*there)).kind == "done"
+    assert workshop.state() == converted
+    undo(workshop, *there)
+    assert workshop.state() == before
 
 
 def test_the_whole_way_back_leaves_the_catalogs_as_they_were(make_workshop: MakeWorkshop) -> None:
-    """Undone to the beginning, nothing is left of VectorChord, and only the old indexes are missing."""
+    """Undone to the beginning, the drop of the extension too, nothing is left of VectorChord and nothing is missing."""
     workshop = make_workshop()
     before = workshop.state()
-    keys = [key for key in CONVERSION if not key.startswith("drop")]
-    workshop.run(steps_of(*keys))
-    undo(workshop, keys)
-    after = workshop.state()
-    assert after[1] == before[1]
-    assert _objects(after[0]) - _objects(before[0]) == set()
-    assert _objects(before[0]) - _objects(after[0]) == {"public.clip_index", "public.face_index"}
-
-
-def _objects(catalogs: str) -> set[str]:
-    """Return the names of what a dump of catalogs lists, and every setting in full."""
-    lines = [line for line in catalogs.splitlines() if re.match(r"(schema|extension|setting|relation|index) ", line)]
-    return {line if line.startswith("setting") else line.split()[1] for line in lines}
-
-
-def test_what_cannot_be_undone_says_why(make_workshop: MakeWorkshop) -> None:
-    """Where there is no way back, the reason is given in words; with the extension gone there is none."""
-    workshop = make_workshop()
     workshop.run(steps_of(*CONVERSION))
+    assert workshop.state()[0] != before[0]
+    undo(workshop, *CONVERSION)
+    assert workshop.state() == before
+
+
+def test_what_cannot_be_undone_says_why(make_server: MakeServer, tmp_path: Path) -> None:
+    """Where there is no way back, the reason is given in words, and what would open one; nothing is sent."""
+    server = make_server(install={"vectors": "0.3.0", "vchord": VCHORD}, preload="vchord.so, vectors.so")
+    fill(server)
+    workshop = Workshop(server, "immich", tmp_path / "j.db")
+    workshop.run(steps_of("uninstall-pgvectors", *CONVERSION))
+    server.remove("vectors")
     catalog, facts = workshop.catalog(), workshop.facts()
-    for step in steps_of("convert-smart-search", "convert-face-search"):
-        answer = step.undo(catalog, facts)
-        assert isinstance(answer, NoWayBack)
-        assert "extension vectors is gone" in answer.reason
-    for step in steps_of("uninstall-pgvectors"):
-        answer = step.undo(catalog, facts)
-        assert isinstance(answer, NoWayBack)
-        assert step.point_of_no_return
+    (uninstall,) = way_back(steps_of("uninstall-pgvectors"))
+    (blocker,) = uninstall.check(catalog, facts)
+    assert blocker.found == "no way back: the library of pgvecto.rs is no longer installed"
+    assert "install pgvecto.rs 0.3.0 for PostgreSQL" in " ".join(blocker.fix)
+    assert workshop.run(way_back(steps_of("uninstall-pgvectors", *CONVERSION))).kind == "blocked"
+    server.install("vectors", "0.3.0")
+    assert uninstall.is_done(workshop.catalog(), workshop.facts())

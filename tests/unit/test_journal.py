@@ -13,7 +13,7 @@ from migrator import journal_damage
 from migrator.errors import AlreadyRunning, ExitCode, JournalTooNew, JournalUnreadable, NotAJournal, OtherDatabase
 from migrator.identity import Identity
 from migrator.journal import Journal, journal_path
-from migrator.journal_file import SCHEMA_VERSION
+from migrator.journal_schema import SCHEMA_VERSION
 from migrator.step import Fact
 
 HERE = Identity("7711282167707910048", 16385, "immich")
