@@ -138,7 +138,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Restarting:
-    """The server is being restarted with the command that the user gave."""
+    """The server is being restarted with the command that the user gave; `command` is its first word only."""
 
     step: str
     command: str

@@ -44,9 +44,11 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
         marks = f"PRAGMA user_version = {SCHEMA_VERSION};\nPRAGMA application_id = {APPLICATION_ID};"
         connection.executescript(f"BEGIN;\n{script}\n{marks}\nCOMMIT;")
         # the mark into the file itself: a copy of it is known as a journal from its first minute
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA wal_checkpoint(FULL)")
     else:
         upgrade(connection)
+        if connection.execute("PRAGMA application_id").fetchone()[0] == 0:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 def is_unborn(connection: sqlite3.Connection) -> bool:

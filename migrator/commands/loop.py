@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 import time
@@ -136,7 +137,7 @@ class Loop:
         step = outcome.step.key if outcome.step else ""
         before = self.session.catalog().server.started_at
         self.journal.event(step, "started", statement=RESTART)
-        self.emit(Restarting(step, command))
+        self.emit(Restarting(step, program_of(command)))
         self.session.close()
         exit_code, said = run_command(command)
         facts = [("exit code", str(exit_code)), *(("said", line) for line in said[-SHOWN_LINES:])]
@@ -204,18 +205,30 @@ class Loop:
         )
 
 
+def program_of(command: str) -> str:
+    """Return what a person recognises their command by, and nothing of it that may be a password."""
+    first, more, _ = command.strip().partition(" ")
+    plain = re.fullmatch(r"[A-Za-z0-9_./-]+", first) is not None
+    return f"{first}{' ...' if more else ''}" if plain else "your command"
+
+
 def run_command(command: str) -> tuple[int, list[str]]:
     """Run the person's own command line with the shell; return its exit code and the lines that it said.
 
-    Its output goes to a file: a pipe would stay open as long as a server that the command started.
+    Its output goes to a file: a pipe would stay open as long as a server that the command started. It reaches the shell
+    as a script and not as an argument, which every account of the machine could read: a password may be in it.
     """
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as script,
+    ):
+        script.write(f"exec </dev/null\n{command}\n")
+        script.seek(0)
         try:
-            code = subprocess.run(  # noqa: S602 - with the person's rights, as typed
-                command,
-                shell=True,
+            code = subprocess.run(
+                ["/bin/sh", "/dev/fd/0"],
                 check=False,
-                stdin=subprocess.DEVNULL,
+                stdin=script,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 timeout=RESTART_LIMIT_SECONDS,
