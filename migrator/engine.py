@@ -31,6 +31,8 @@ DONE = "done"
 
 Confirm = Callable[[Step, Catalog], tuple[Blocker, ...]]
 """Asked before a point of no return; what it returns stands in the way."""
+Secure = Callable[[Step, Catalog], tuple[Blocker, ...]]
+"""Makes a copy of what a step is going to change; what it returns stands in the way."""
 Ask = Callable[[str], bool]
 """Asked a y/N question about what no server shows."""
 
@@ -82,13 +84,14 @@ class Engine:
         ask: Ask,
         trust_server: bool = False,
         restarts: bool = False,
+        secure: Secure | None = None,
     ) -> None:
         self.steps = tuple(steps)
         self.run = Run(state=self.steps[0].key)
         self._last_number = max(step.documentation.number for step in steps)
         self._session, self._journal, self._executor = session, journal, executor
         self._emit, self._confirm, self._trust_server = emit, confirm, trust_server
-        self._restarts, self._ask = restarts, ask
+        self._restarts, self._ask, self._secure = restarts, ask, secure
         path = [*(step.key for step in steps), DONE]
         moves: list[TransitionConfigDict] = [
             {
@@ -146,14 +149,21 @@ class Engine:
             return step.is_done(catalog, self._journal.facts())
         # nobody is told how to do what cannot be undone before they have said that they want it
         blockers = [*self._confirm(step, catalog)] if step.point_of_no_return else []
+        if not blockers and step.actor is Actor.IMMICH:
+            blockers += self._copy(step, catalog)  # it is about to be started
         if not blockers:
             blockers += step.check(catalog, facts)
         if not blockers:
             blockers += lacking(catalog, step.title, step.plan(catalog, facts))
+        if not blockers and step.actor is Actor.TOOL:
+            blockers += self._copy(step, catalog)
         self.run.blockers = tuple(blockers)
         if blockers:
             self._wait(step)
         return not blockers
+
+    def _copy(self, step: Step, catalog: Catalog) -> tuple[Blocker, ...]:
+        return self._secure(step, catalog) if step.copied_before and self._secure is not None else ()
 
     def _carry_out(self, event: EventData) -> None:
         step, catalog = _step_of(event), self._catalog()

@@ -126,6 +126,17 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyMade:
+    """A copy of what a step is going to change lies where it is safe, read again and found whole."""
+
+    step: str
+    place: str
+    rows: int
+    size_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A step waits for somebody."""
 
@@ -187,6 +198,7 @@ Event = (
     | Cancelling
     | Leaving
     | Progress
+    | CopyMade
     | Waiting
     | Restarting
     | ScriptWritten

@@ -6,7 +6,7 @@ The journal hears of a statement before the server does, and of its answer befor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
@@ -204,6 +204,8 @@ class Executor:
             self._journal.record(step, Fact(statement.measures, measured))
         self._journal.event(step, "finished", statement=statement.key, seconds=seconds, detail=measured)
         self._emit(StatementFinished(step, statement.key, seconds, measured))
+        if statement.as_copied:
+            self._compare_with_copy(step, statement, measured)
         if not statement.must_equal:
             return {}
         self._prove(step, statement, measured)
@@ -211,6 +213,20 @@ class Executor:
             self._journal.record(step, Fact(statement.measures, measured))
             return {}
         return {statement.measures: measured} if statement.measures else {}
+
+    def _compare_with_copy(self, step: str, statement: Statement, measured: Json) -> None:
+        """Go no further than the copy: what was written after it was made would not be in it."""
+        copied = self._journal.facts().get(statement.as_copied or "")
+        if not isinstance(copied, Mapping) or not isinstance(measured, Mapping):
+            return
+        if copied.get("kind") != measured.get("kind") or dict(copied) == dict(measured):
+            return
+        self._journal.event(step, "failed", statement=statement.key, detail={"copied": copied, "now": measured})
+        raise ProofFailed(
+            f"{step}/{statement.key}: somebody wrote to the table after the copy was made; everything was rolled back",
+            facts=[("copied", str(copied)), ("now", str(measured))],
+            hint="stop Immich and whatever else writes, then run the same command again: it makes another copy",
+        )
 
     def _prove(self, step: str, statement: Statement, measured: Json) -> None:
         fact = statement.must_equal or ""

@@ -110,6 +110,7 @@ class Statement:
         must_equal: the fact that the answer's one row has to equal; otherwise the transaction is rolled back. What such
             a statement measures is on disk once the transaction is committed, not before.
         withdraws: the fact that no longer holds when this statement is sent; on disk before it is.
+        as_copied: the fact of a copy made right before, which the answer has to equal where it is of the same kind.
         if_unequal: what is true then, for the person.
         builds_index: the server reports progress in pg_stat_progress_create_index.
     """
@@ -123,6 +124,7 @@ class Statement:
     measures: str | None = None
     must_equal: str | None = None
     withdraws: str | None = None
+    as_copied: str | None = None
     if_unequal: str = "everything was rolled back"
     builds_index: bool = False
 
@@ -157,6 +159,8 @@ class Step(ABC):
     """What can no longer be undone after this step, in one clause; None while there is a way back."""
     lasting: ClassVar[bool] = True
     """False for what holds only as long as the session that did it, such as a lock."""
+    copied_before: ClassVar[bool] = False
+    """True for a step that changes data of which a copy has to be on disk before."""
     wants_restart: ClassVar[bool] = False
     """True where restarting the server is what the operator has to do."""
     takes_back: ClassVar[bool] = False

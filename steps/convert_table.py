@@ -11,6 +11,7 @@ Lock: ACCESS EXCLUSIVE on the table, 3 s per 100,000 rows of 512 dimensions as a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
@@ -27,6 +28,8 @@ SECONDS_PER_GIGABYTE_CAST = 45.0
 
 class ConvertTable(Step):
     """Move one table's embeddings to `vector(N)`."""
+
+    copied_before: ClassVar[bool] = True
 
     def __init__(self, table: Embeddings, options: Options) -> None:
         self._table, self._options = table, options
@@ -54,7 +57,7 @@ class ConvertTable(Step):
             *worker.probe(catalog),
             *(helper.create() for helper in helpers),
             rewriting.lock(column),
-            rewriting.measure_before(self._table.table, column, before, recorded=False),
+            rewriting.measure_before(self._table.table, column, before, recorded=False, copied=True),
             *rewriting.drop_what_forbids_it(catalog, column),
             rewriting.rewrite(
                 self._table.table,

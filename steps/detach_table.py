@@ -10,6 +10,7 @@ Lock: ACCESS EXCLUSIVE on the table, about 4 s per 100,000 rows of 512 dimension
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from psycopg.sql import SQL, Identifier
 
@@ -25,6 +26,8 @@ SECONDS_PER_GIGABYTE = 40.0
 
 class DetachTable(Step):
     """Move one table's embeddings to `real[]`."""
+
+    copied_before: ClassVar[bool] = True
 
     def __init__(self, table: Embeddings, options: Options) -> None:
         self._table, self._options = table, options
@@ -55,7 +58,7 @@ class DetachTable(Step):
             *worker.probe(catalog),
             *(helper.create() for helper in helpers),
             rewriting.lock(column),
-            rewriting.measure_before(self._table.table, column, before, recorded=False),
+            rewriting.measure_before(self._table.table, column, before, recorded=False, copied=True),
             *rewriting.drop_what_forbids_it(catalog, column),
             rewriting.rewrite(self._table.table, column, action, "the documented rewrite to real[]"),
             rewriting.measure_after(

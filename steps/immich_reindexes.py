@@ -29,6 +29,7 @@ class ImmichReindexes(Step):
     key = "immich-reindexes"
     title = "start Immich, wait for it to reindex"
     actor: ClassVar[Actor] = Actor.IMMICH
+    copied_before: ClassVar[bool] = True
 
     def __init__(self, options: Options | None = None, *, converts: bool = False) -> None:
         self._options, self._converts = options or Options(), converts

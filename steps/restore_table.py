@@ -9,6 +9,7 @@ Lock: ACCESS EXCLUSIVE on the table, about 3 s per 100,000 rows of 512 dimension
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from psycopg.sql import SQL, Identifier, Literal
 
@@ -25,6 +26,8 @@ SECONDS_PER_GIGABYTE = 25.0
 
 class RestoreTable(Step):
     """Move one table's embeddings from `real[]` to `vector(N)`."""
+
+    copied_before: ClassVar[bool] = True
 
     def __init__(self, table: Embeddings, options: Options) -> None:
         self._table, self._options = table, options
@@ -52,7 +55,7 @@ class RestoreTable(Step):
         return (
             *worker.probe(catalog),
             rewriting.lock(column),
-            rewriting.measure_before(self._table.table, column, measure, recorded=recorded),
+            rewriting.measure_before(self._table.table, column, measure, recorded=recorded, copied=True),
             *rewriting.drop_what_forbids_it(catalog, column),
             rewriting.rewrite(
                 self._table.table,

@@ -65,12 +65,14 @@ class Journey:
         server: A running server with the old library preloaded.
         journal: Where the tool keeps its journal.
         more: Further arguments for each start.
+        copies: Whether a copy of the embeddings is made first; a test of its own is about that.
     """
 
     server: Server
     journal: Path
     more: Sequence[str] = ()
     database: str = "immich"
+    copies: bool = False
     starts: int = field(default=0, init=False)
 
     @property
@@ -78,6 +80,7 @@ class Journey:
         """The command line that starts and resumes."""
         conninfo = self.server.conninfo(self.database, "immich")
         fixed = ["--yes", f"--confirm={self.database}", "--no-input", "--no-color", f"--journal={self.journal}"]
+        fixed += [] if self.copies else ["--no-backup"]
         restart = f"--restart-command={self.server.restart_command()}"
         return ["--from", "pgvecto.rs", f"--database={conninfo}", *fixed, restart, *self.more]
 

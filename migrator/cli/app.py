@@ -63,6 +63,9 @@ class LazyGroup(click.Group):
               help="Ask whether sessions that hold a table's lock may be ended; with --yes end them.")  # fmt: skip
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Where progress is kept; by default a file per database in your state folder.")  # fmt: skip
+@click.option("--backup", type=click.Path(path_type=Path), metavar="DIR",
+              help="Where the copy of the embeddings goes; by default beside the journal.")  # fmt: skip
+@click.option("--no-backup", is_flag=True, help="Make no copy of the embeddings before the first change.")
 @click.option("--dba-script", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write what your role may not do to a psql script, then wait for it.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Answer y/N questions with yes (not the point of no return).")
@@ -86,6 +89,8 @@ def app(ctx: click.Context, /, **options: object) -> int | None:
     ctx.obj = options
     if ctx.invoked_subcommand is not None:
         return None
+    if options["backup"] is not None and options["no_backup"]:
+        raise click.UsageError("--backup and --no-backup say the opposite of each other")
     if options["source"] is None:
         if options["dry_run"]:
             raise click.UsageError("--dry-run needs --from, such as: migrate --from pgvecto.rs --dry-run")

@@ -12,6 +12,7 @@ import click
 from migrator.cli.console import animated, can_ask, stderr
 from migrator.cli.render import text
 from migrator.commands.asking import Situation
+from migrator.commands.copy_first import CopyOffer
 from migrator.commands.plan import PlannedStep, plan_steps
 from migrator.engine import Outcome
 
@@ -34,6 +35,12 @@ class Answers:
         if self._yes:
             return True
         return self._may_ask and click.confirm("\nStart?" if not situation.resumed_from else "\nGo on?", err=True)
+
+    def copy(self, offered: CopyOffer) -> bool:
+        """Ask about the copy; Enter takes it, and so does --yes."""
+        if self._yes:
+            return True
+        return self._may_ask and click.confirm("Write that copy first?", err=True, default=True)
 
     def confirm(self, sentence: str, database: str) -> bool:
         """Have the database's name typed; --yes does not cover this."""
@@ -102,13 +109,25 @@ def first_screen(situation: Situation) -> list[str]:
             f"{of - left} of {of} steps are done."
         )
         lines += [line for note in situation.told for line in text.wrapped(f"Note: {note}.")]
+        lines += _copy(situation.copy)
         if not situation.interrupted_at:
             return lines
         return [*lines, "", *text.steps(situation.path, planned)]
     lines += [*text.found(situation.overview), ""]
     lines += text.wrapped(f"Path: {situation.path.name}, because {situation.path.why}.")
     lines += ["", *text.steps(situation.path, planned), "", *_in_the_way(situation)]
-    return [*lines, *text.wrapped(" ".join(_advice(planned)))]
+    return [*lines, *text.wrapped(" ".join(_advice(planned))), *_copy(situation.copy)]
+
+
+def _copy(offered: CopyOffer | None) -> list[str]:
+    if offered is None:
+        return []
+    size = text.size(offered.expected_bytes)
+    leave_out = "" if offered.chosen else " (elsewhere: --backup DIR; none: --no-backup)"
+    return text.wrapped(
+        f"Before the first change a copy of the embeddings, about {size}, is written to "
+        f"{text.short(offered.place)}{leave_out}."
+    )
 
 
 def _in_the_way(situation: Situation) -> Iterator[str]:

@@ -59,6 +59,8 @@ def migrate(options: Mapping[str, object]) -> int:
         trust_server=bool(options["trust_server"]),
         terminate_blockers=bool(options["terminate_blockers"]),
         patience=Patience(lock_timeout_seconds=cast("float", options["lock_timeout"])),
+        copy_to=cast("Path | None", options["backup"]),
+        copies=not options["no_backup"],
     )
     return carry_out(request, content, options)
 
@@ -136,7 +138,7 @@ def renderer(*, as_json: bool) -> tuple[Emit, Callable[[], None]]:
 
 def _say_how_it_ended(result: Result) -> None:
     if result.ending is not None:
-        for line in text.ending(result.ending, result.seconds):
+        for line in text.ending(result.ending, result.seconds, result.copy):
             stdout().print(line, soft_wrap=True)
         return
     say = stderr()
@@ -162,6 +164,8 @@ def _result_fields(result: Result) -> dict[str, Json]:
         fields["question"] = result.question
     if result.ending is not None:
         fields["headline"] = result.ending.headline
+    if result.copy is not None:
+        fields["copy"], fields["copy_bytes"] = str(result.copy[0]), result.copy[1]
     return fields
 
 

@@ -60,6 +60,8 @@ def _lines(found: Status) -> list[str]:
         lines = [f"journal  {place}", f"run      begun {found.run.started_at}, {found.run.identity}"]
         if found.run.finished_at:
             lines.append(f"         finished {found.run.finished_at}")
+    if found.copy is not None:
+        lines += [f"copy     {text.kept_copy(*found.copy)}"]
     if found.server_error:
         lines.append(f"server   could not be seen: {found.server_error}")
     elif found.same_database is False:

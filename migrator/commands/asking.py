@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from migrator.catalog import Catalog
+from migrator.commands.copy_first import CopyOffer
 from migrator.content import Ending, Overview
 from migrator.content import Path as MigrationPath
 from migrator.engine import Outcome
@@ -30,6 +31,8 @@ class Request:
         dba_script: where to write what only a DBA may do.
         terminate_blockers: whether the person may be asked to have sessions ended that hold a lock.
         restart_command: a command line that restarts the server, run by the shell; None = the operator does.
+        copy_to: where the copy of the embeddings goes; None = beside the journal.
+        copies: False where no copy is wanted.
     """
 
     conninfo: str
@@ -42,6 +45,8 @@ class Request:
     trust_server: bool = False
     patience: Patience | None = None
     terminate_blockers: bool = False
+    copy_to: Path | None = None
+    copies: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class Situation:
     """The step in which the journal's last start ended without an end; None where there is none."""
     undo: UndoRecord | None = None
     """What the journal knows of a way back, under way or ended."""
+    copy: CopyOffer | None = None
+    """The copy that would be made before anything is changed; None where none has to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,8 @@ class Result:
     ending: Ending | None = None
     seconds: float = 0.0
     """How long the finished steps took, over all starts of this run."""
+    copy: tuple[Path, int] | None = None
+    """Where the copy of what was changed is, and how large."""
     question: str | None = None
     """The flag that would have answered the question which stopped the run."""
 
@@ -85,6 +94,9 @@ class Person(Protocol):
 
     def start(self, situation: Situation) -> bool:
         """Show what was found and planned, and ask whether to begin; not called when nothing is left to do."""
+
+    def copy(self, offered: CopyOffer) -> bool:
+        """Ask whether the copy shown by `start` is to be made first."""
 
     def confirm(self, sentence: str, database: str) -> bool:
         """Name what can no longer be undone, and have the database's name typed."""

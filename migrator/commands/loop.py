@@ -15,6 +15,7 @@ import psycopg
 from migrator.absence import look_for
 from migrator.catalog import Catalog
 from migrator.commands.asking import Person, Request, Result
+from migrator.commands.copy_first import CopyFirst, made_before
 from migrator.commands.dba import write_dba_script
 from migrator.content import Content
 from migrator.content import Path as MigrationPath
@@ -60,6 +61,7 @@ class Loop:
     emit: Emit
     ended: Callable[[Journal], None]
     """Called as soon as every step is done, to note it."""
+    copy: CopyFirst
     confirmed: set[str] = field(default_factory=set)
     asked: dict[str, bool] = field(default_factory=dict)
 
@@ -82,6 +84,7 @@ class Loop:
             ask=self._ask,
             trust_server=self.request.trust_server,
             restarts=self.request.restart_command is not None,
+            secure=self.copy.secure,
         )
         while True:
             try:
@@ -91,7 +94,8 @@ class Loop:
             if outcome.kind == "done":
                 self.ended(self.journal)
                 ending = self.content.ending(self.session.catalog(), self.journal.facts(), path)
-                return Result(ExitCode.DONE, outcome, ending, self.journal.seconds_of_work())
+                copy = made_before(self.journal.facts())
+                return Result(ExitCode.DONE, outcome, ending, self.journal.seconds_of_work(), copy)
             if outcome.kind == "blocked":
                 return Result(ExitCode.BLOCKED, outcome)
             self._write_dba_script(engine, outcome)

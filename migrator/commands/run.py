@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from migrator.application import compare_with_application
 from migrator.catalog import Catalog
 from migrator.commands.asking import Person, Request, Result, Situation
+from migrator.commands.copy_first import CopyFirst, offer
 from migrator.commands.loop import Loop
 from migrator.commands.plan import open_undamaged, place_of
 from migrator.content import Content
@@ -83,13 +84,16 @@ def _with_session(session: Session, work: Work, aim: Aim) -> Result:
     aim.refuse(situation)
     if situation.pending and not work.person.start(situation):
         return Result(ExitCode.WAITING, Outcome("waiting"), question="--yes")
+    offered = situation.copy
+    copies = request.copies and (offered is None or offered.chosen or work.person.copy(offered))
     journal = Journal.create_or_open(situation.journal)
     if journal.kept_aside is not None:
         work.emit(JournalKeptAside(str(journal.path), str(journal.kept_aside)))
     try:
         aim.begin(journal, situation, request)
         journal.begin_invocation({**request.arguments, ADDRESS: session.place})
-        loop = Loop(session, journal, request, work.content, work.person, work.emit, aim.ended)
+        copy = CopyFirst(request.conninfo, work.content, journal, work.emit, copies, request.copy_to)
+        loop = Loop(session, journal, request, work.content, work.person, work.emit, aim.ended, copy)
         result = loop.go_on(situation.path)
         journal.end_invocation(result.exit_code)
     except BaseException as error:
@@ -135,17 +139,20 @@ def _look(session: Session, request: Request, content: Content, catalog: Catalog
         finally:
             journal.close()
     path = content.path(catalog, begun)
+    left = tuple(pending(path.steps, catalog, facts))
+    copies = request.copies and any(step.copied_before for step in left)
     return Situation(
         address=session.address,
         catalog=catalog,
         facts=facts,
         overview=content.overview(catalog, facts).with_warnings(told),
         path=path,
-        pending=tuple(pending(path.steps, catalog, facts)),
+        pending=left,
         in_the_way=tuple(content.in_the_way(catalog, facts, path)),
         journal=place,
         resumed_from=resumed_from,
         told=tuple(told),
         interrupted_at=interrupted_at,
         undo=undone,
+        copy=offer(content, catalog, facts, place, request.copy_to) if copies else None,
     )

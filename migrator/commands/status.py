@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrator.catalog import Catalog
+from migrator.commands.copy_first import made_before
 from migrator.commands.plan import open_undamaged
 from migrator.content import Content
 from migrator.errors import CannotConnect, ConnectionLost, NotImmich, Pooler, WrongSource
@@ -43,6 +44,8 @@ class Status:
     server_error: str | None
     same_database: bool | None
     steps: tuple[StepStatus, ...]
+    copy: tuple[Path, int] | None = None
+    """Where the copy of what was changed is, and how large."""
 
     @property
     def next_step(self) -> StepStatus | None:
@@ -112,6 +115,7 @@ def status(conninfo: str, content_for: Callable[[Mapping[str, Json]], Content], 
         error,
         same,
         steps,
+        made_before(facts),
     )
 
 

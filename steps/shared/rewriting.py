@@ -46,15 +46,18 @@ def lock(column: Column) -> Statement:
     )
 
 
-def measure_before(label: str, column: Column, query: Composed, *, recorded: bool) -> Statement:
-    """Return the measurement before the rewrite; where one is `recorded` from an earlier stage, it must be equal."""
+def measure_before(label: str, column: Column, query: Composed, *, recorded: bool, copied: bool = False) -> Statement:
+    """Return the measurement before the rewrite; where one is `recorded` from an earlier stage, it must be equal.
+
+    Where the data are `copied` right before, it must equal what the copy has.
+    """
     fact = f"proof.{label}"
     if recorded:
         why = "must equal what was recorded when the embeddings were taken out of pgvecto.rs"
         return Statement("hash-before", query, why, owner_of(column), must_equal=fact)
-    return Statement(
-        "hash-before", query, "count and hash, on disk before anything changes", owner_of(column), measures=fact
-    )
+    why = "count and hash, on disk before anything changes"
+    as_copied = f"copied.{label}" if copied else None
+    return Statement("hash-before", query, why, owner_of(column), measures=fact, as_copied=as_copied)
 
 
 def measure_after(label: str, column: Column, query: Composed, *, final: bool) -> Statement:

@@ -72,6 +72,8 @@ def test_a_person_is_led_to_the_end(prepare: Callable[..., tuple[Server, Tool]])
     terminal = Terminal(tool, *tool.arguments("--restart-command", server.restart_command()))
     terminal.until("Start? [y/N]: ")
     terminal.type("y")
+    terminal.until("Write that copy first? [Y/n]: ")
+    terminal.type("")
     terminal.until("I look every 2 seconds")
     server.install("vchord", "0.3.0")
     terminal.until("Point of no return: the way back to pgvecto.rs ends when its package is removed.")
@@ -84,7 +86,26 @@ def test_a_person_is_led_to_the_end(prepare: Callable[..., tuple[Server, Tool]])
     assert terminal.end() == DONE
     assert_fits(terminal.text)
     assert "Done. 100 embeddings are in VectorChord, none changed." in terminal.text
+    (copy,) = tool.home.glob("immich-backup-*")
+    assert "Before the first change a copy of the embeddings, about" in terminal.text
+    assert "copy of 100 embeddings, " in terminal.text
+    assert str(copy) in terminal.text
     assert described(server)[1] == content
+
+
+def test_a_copy_that_is_not_wanted_is_not_made(prepare: Callable[..., tuple[Server, Tool]]) -> None:
+    """'n' to the copy: the run goes on without one."""
+    server, tool = prepare()
+    server.install("vchord", "0.3.0")
+    terminal = Terminal(tool, *tool.arguments("--restart-command", server.restart_command()))
+    terminal.until("Start? [y/N]: ")
+    terminal.type("y")
+    terminal.until("Write that copy first? [Y/n]: ")
+    terminal.type("n")
+    terminal.until("to go on: ")
+    terminal.type("imich")
+    assert terminal.end() == WAITING
+    assert list(tool.home.glob("immich-backup-*")) == []
 
 
 def test_a_wrong_name_is_no_confirmation(prepare: Callable[..., tuple[Server, Tool]]) -> None:
@@ -110,6 +131,8 @@ def test_control_c(prepare: Callable[..., tuple[Server, Tool]], where: str) -> N
     terminal.until("Start? [y/N]: ")
     if where == "waiting":
         terminal.type("y")
+        terminal.until("Write that copy first? [Y/n]: ")
+        terminal.type("")
         terminal.until("the same command goes on from here")
     terminal.press_control_c()
     assert terminal.end() == INTERRUPTED
@@ -126,6 +149,8 @@ def test_a_second_copy_is_refused(prepare: Callable[..., tuple[Server, Tool]]) -
     terminal = Terminal(tool, *tool.arguments())
     terminal.until("Start? [y/N]: ")
     terminal.type("y")
+    terminal.until("Write that copy first? [Y/n]: ")
+    terminal.type("")
     terminal.until("I look every 2 seconds")
     for journal in (tool.journal, tool.home / "another.db"):
         said = Tool(tool.home, tool.database, journal).migrate()
@@ -159,6 +184,8 @@ def test_colour_can_be_switched_off(
     terminal = Terminal(tool, *tool.arguments(*arguments), **environment)
     terminal.until("Start? [y/N]: ")
     terminal.type("y")
+    terminal.until("Write that copy first? [Y/n]: ")
+    terminal.type("")
     terminal.until("I look every 2 seconds")
     terminal.press_control_c()
     assert terminal.end() == INTERRUPTED

@@ -47,6 +47,8 @@ class LineRenderer:
                 return "\n".join([f"step {number} {step} waiting: {title}", *lines])
             case events.Progress():
                 return self._progress(event)
+            case events.CopyMade(step, place, rows, size_bytes, seconds):
+                return f"step {step} copy rows={rows} bytes={size_bytes} checked seconds={seconds:.1f} place={place}"
             case events.Restarting(step, command):
                 return f"step {step} restarting the server: {command}"
             case events.ScriptWritten(step, file):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.status import Status
 
 from migrator import events
-from migrator.cli.render.text import blocker_lines, clock, duration, kept_aside, proof, stopping
+from migrator.cli.render.text import blocker_lines, clock, duration, kept_aside, proof, short, size, stopping
 
 BAR = 20
 COLUMN = 15
@@ -36,6 +38,12 @@ class TerminalRenderer:
                 self._say(f"{statement}: {why}")
             case events.Proven(_, _, _, value):
                 self._keep(f"{'':<{COLUMN}}{proof(value)}")
+            case events.CopyMade(_, place, rows, size_bytes, seconds):
+                self.pause()
+                self._keep(
+                    f"{'':<{COLUMN}}copy of {rows:,} embeddings, {size(size_bytes)}, checked {clock(seconds):>13}"
+                )
+                self._keep(f"{'':<{COLUMN}}in {short(Path(place))}")
             case events.ScriptWritten(_, file):
                 if file not in self._awaited:
                     self._awaited.add(file)

@@ -145,14 +145,23 @@ def labelled(label: str, text: str) -> list[str]:
     return wrapped(text, " " * (LABEL + 2), f"  {label:<{LABEL}}")
 
 
-def ending(end: Ending, seconds: float | None = None) -> list[str]:
+def ending(end: Ending, seconds: float | None = None, copy: tuple[Path, int] | None = None) -> list[str]:
     """Say what is true at the end; the last line is the most important one."""
     lines = [end.headline]
     for label, text in end.lines:
         lines += fix_lines(f"  {label:<{LABEL}}", text)
     if seconds is not None:
         lines += labelled("time", duration(seconds))
+    if copy is not None:
+        lines += labelled("copy", kept_copy(*copy))
     return [*lines, end.last]
+
+
+def kept_copy(place: Path, size_bytes: int) -> str:
+    """Say where the copy of the embeddings is, and how long it is worth keeping."""
+    if not place.is_dir():
+        return f"{short(place)}: is not there any more"
+    return f"{short(place)} ({size(size_bytes)}): delete it when Immich has run for a while"
 
 
 def proof(value: Json) -> str:
