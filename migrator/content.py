@@ -146,6 +146,85 @@ class Copying:
         return sum(table.expected_bytes for table in self.tables)
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A table in a copy, as whoever puts it back has to know it."""
+
+    name: str
+    place: tuple[str, str, str, str]
+    key_type: str
+    rows: int
+    dimension: int | None
+    about: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredTable:
+    """How a table is put back: through a temporary table, then by key, in one transaction that proves itself.
+
+    Attributes:
+        name: as in the copy.
+        into: what the rows go into, for a person.
+        adds: what is added before, for a person; None where the column is there.
+        indexes: that every row is put into as well.
+        estimate_seconds: how long it will take, about.
+        count_keys: of an array of keys as text: how many are there with a value, and how many have no place any more.
+        stage: makes the temporary table; outside the transaction.
+        fill: the COPY FROM STDIN into it.
+        arrived: rows and hash of what has arrived.
+        begin: locks the table, and adds the column.
+        counts: rows of the copy that are there with a value, and those that have no place any more.
+        expected: rows and hash that the table must have for the keys of the copy afterwards.
+        update, insert: fill the rows that are there, and add those that are not.
+        found: rows and hash that the table has for the keys of the copy.
+        empty: how many rows have no value; None where the column forbids it.
+        finish: run where no row is without a value.
+        unstage: drops the temporary table.
+    """
+
+    name: str
+    into: str
+    adds: str | None
+    indexes: tuple[str, ...]
+    estimate_seconds: float
+    count_keys: Composed
+    stage: tuple[Statement, ...]
+    fill: Composed
+    arrived: Composed
+    begin: tuple[Statement, ...]
+    counts: Composed
+    expected: Composed
+    update: Statement
+    insert: Statement
+    found: Composed
+    empty: Composed | None
+    finish: tuple[Statement, ...]
+    clean_up: tuple[str, ...]
+    """What a person does where rows without a value are left."""
+    unstage: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """Everything that is put back, and what stands in the way."""
+
+    application: str
+    tables: tuple[RestoredTable, ...]
+    blockers: tuple[Blocker, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Restorable(Protocol):
+    """Content that can be put back from a copy."""
+
+    @property
+    def restored(self) -> Interest:
+        """What the snapshot of somebody who puts a copy back has to contain."""
+
+    def restoration(self, catalog: Catalog, saved: Sequence[Saved], *, overwrite: bool) -> Restoration:
+        """Return how the tables of a copy are put back here; rows that are there stay unless they are overwritten."""
+
+
 class Copyable(Protocol):
     """Content of which a copy can be made."""
 

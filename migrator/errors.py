@@ -202,3 +202,13 @@ class NoBackup(MigratorError):
     """there is no copy of the embeddings in this folder; nothing was changed"""
 
     exit_code = ExitCode.USAGE
+
+
+class RestoreFailed(MigratorError):
+    """the embeddings could not be put back; what was not finished was rolled back"""
+
+
+class OtherOrigin(MigratorError):
+    """none of the rows in the copy has its place in this database; nothing was changed"""
+
+    exit_code = ExitCode.BLOCKED

@@ -143,7 +143,10 @@ def _missing(catalog: Catalog, table: Embeddings) -> Blocker:
         what=f"column {COLUMN} of {table.table}",
         found=found,
         wanted=f"one table {table.table} with its column {COLUMN}",
-        fix=("restore Immich's database from a backup; nothing here can bring lost embeddings back",)
+        fix=(
+            "with Immich stopped, put a copy of the embeddings back: migrate restore DIR",
+            "without such a copy, restore Immich's database from a backup",
+        )
         if schemas
         else ("is this Immich's database? start Immich 1.107 or newer on it once",),
         who="nobody" if schemas else "operator",

@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": "Name everything that stands in the way; changes nothing.",
     "status": "Show where a migration stands; changes nothing.",
     "backup": "Copy the embeddings into files; changes nothing.",
+    "restore": "Put the embeddings of a copy back.",
     "update": "Go to a newer VectorChord that was installed.",
     "prepare": "Make a fresh database as Immich wants it.",
     "demo": "Try the tool on a throw-away server.",

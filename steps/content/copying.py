@@ -51,7 +51,7 @@ OUTPUT_FUNCTION = Observation(
 def interest(options: Options) -> Interest:
     """Return what the snapshot of somebody who makes a copy has to contain: whether each table can be queried, too."""
     tables = (*TABLES, *options.include)
-    return replace(INTEREST, observations=(*INTEREST.observations, OUTPUT_FUNCTION, *map(_readable, tables)))
+    return replace(INTEREST, observations=(*INTEREST.observations, OUTPUT_FUNCTION, *map(readable, tables)))
 
 
 def wants_copy(catalog: Catalog, options: Options) -> bool:
@@ -89,7 +89,9 @@ def copying(catalog: Catalog, facts: Facts, options: Options) -> Copying:
     )
 
 
-def _readable(table: Embeddings) -> Observation:
+def readable(table: Embeddings) -> Observation:
+    """Return the question whether a table of embeddings can be queried at all."""
+
     def query(catalog: Catalog) -> Composed:
         column = column_of(catalog, table)
         if column is None:

@@ -10,11 +10,11 @@ from psycopg.sql import SQL, Identifier
 
 from migrator.absence import Absence
 from migrator.catalog import Catalog, Column, Extension, Interest
-from migrator.content import ComponentLine, Copying, Ending, Finding, Overview, Path, TableLine
+from migrator.content import ComponentLine, Copying, Ending, Finding, Overview, Path, Restoration, Saved, TableLine
 from migrator.execute import Diagnosis
 from migrator.step import PROVEN, Blocker, Facts
 from steps.advice import known_errors
-from steps.content import copying
+from steps.content import copying, restoring
 from steps.content.choice import Source, begun_by_others, choose
 from steps.content.examination import examine
 from steps.content.examination_observations import EXAMINED
@@ -57,6 +57,15 @@ class ImmichContent:
     def copying(self, catalog: Catalog, facts: Facts) -> Copying:
         """Return what a copy holds, and how it is read."""
         return copying.copying(catalog, facts, self.options)
+
+    @property
+    def restored(self) -> Interest:
+        """What the snapshot of somebody who puts a copy back has to contain."""
+        return restoring.interest(self.options)
+
+    def restoration(self, catalog: Catalog, saved: Sequence[Saved], *, overwrite: bool) -> Restoration:
+        """Return how the tables of a copy are put back here; rows that are there stay unless they are overwritten."""
+        return restoring.restoration(catalog, saved, self.options, overwrite=overwrite)
 
     def wants_copy(self, catalog: Catalog, facts: Facts) -> bool:
         """Tell whether any embeddings are still to be converted."""

@@ -149,7 +149,12 @@ def dimension_in_comment(column: Column) -> int | None:
 
 def comment_with_dimension(column: Column, dimension: int) -> str:
     """Return the column's comment with the dimension in it; what somebody else wrote there stays."""
-    return f"{comment_of_others(column)} [vectorchord-migrator: dimension {dimension}]".strip()
+    return dimension_note(comment_of_others(column), dimension)
+
+
+def dimension_note(comment: str, dimension: int) -> str:
+    """Return a comment with the dimension in it."""
+    return f"{comment} [vectorchord-migrator: dimension {dimension}]".strip()
 
 
 def comment_of_others(column: Column) -> str:
