@@ -17,6 +17,7 @@ from servers import MakeServer
 
 from migrator.commands import run as command
 from migrator.commands.asking import Request, Situation
+from migrator.commands.copy_first import CopyOffer
 from migrator.engine import Outcome
 from migrator.errors import ConnectionLost
 from migrator.events import Event, StatementStarted
@@ -36,6 +37,10 @@ class Willing:
     def start(self, situation: Situation) -> bool:
         """Begin."""
         return bool(situation.pending)
+
+    def copy(self, offered: CopyOffer) -> bool:
+        """No copy is wanted."""
+        return False
 
     def confirm(self, sentence: str, database: str) -> bool:
         """Go past the point of no return."""
