@@ -33,8 +33,8 @@ Confirm = Callable[[Step, Catalog], tuple[Blocker, ...]]
 """Asked before a point of no return; what it returns stands in the way."""
 Secure = Callable[[Step, Catalog], tuple[Blocker, ...]]
 """Makes a copy of what a step is going to change; what it returns stands in the way."""
-Ask = Callable[[str], bool]
-"""Asked a y/N question about what no server shows."""
+Ask = Callable[[Step], bool]
+"""Asked the y/N question of a step, about what no server shows."""
 
 
 @dataclass(slots=True)
@@ -144,7 +144,7 @@ class Engine:
         if step.is_done(catalog, facts):
             return True
         self._compare_with_journal(step)
-        if step.question is not None and self._ask(step.question):
+        if step.question is not None and self._ask(step):
             self._journal.record(step.key, Fact(f"answer.{step.key}", value=True))
             return step.is_done(catalog, self._journal.facts())
         # nobody is told how to do what cannot be undone before they have said that they want it

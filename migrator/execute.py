@@ -199,13 +199,15 @@ class Executor:
         begun = time.monotonic()
         cursor = self._send(step, statement)
         seconds = time.monotonic() - begun
-        measured = _row(cursor) if statement.measures or statement.must_equal else None
+        measured = _row(cursor) if statement.measures or statement.must_equal or statement.judge else None
         if statement.measures and not statement.must_equal:
             self._journal.record(step, Fact(statement.measures, measured))
         self._journal.event(step, "finished", statement=statement.key, seconds=seconds, detail=measured)
         self._emit(StatementFinished(step, statement.key, seconds, measured))
         if statement.as_copied:
             self._compare_with_copy(step, statement, measured)
+        if statement.judge and (blocker := statement.judge(measured)):
+            raise DiagnosedError(Diagnosis(f"{blocker.what}: {blocker.found}", blocker), f"{step}/{statement.key}")
         if not statement.must_equal:
             return {}
         self._prove(step, statement, measured)

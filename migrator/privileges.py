@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Privilege, Right, Statement
@@ -37,9 +38,16 @@ def lacking(catalog: Catalog, title: str, statements: Sequence[Statement]) -> tu
             wanted=", ".join(needs),
             fix=(
                 f'as such a role, in database "{catalog.database.name}":',
-                *(f"{statement.sql.as_string(None)};" for statement in statements),
+                *_as_they_run(statements),
             ),
             kind="operator",
             who="DBA",
         ),
     )
+
+
+def _as_they_run(statements: Sequence[Statement]) -> Iterator[str]:
+    """Yield the SQL, with BEGIN and COMMIT around what must not be committed one by one."""
+    for alone, group in groupby(statements, key=lambda statement: statement.alone):
+        lines = [f"{statement.sql.as_string(None)};" for statement in group]
+        yield from lines if alone or len(lines) == 1 else ("BEGIN;", *lines, "COMMIT;")

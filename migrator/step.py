@@ -7,8 +7,8 @@ the dry run prints and a DBA can run by hand: they are the same objects.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Literal, Self
 
@@ -113,6 +113,7 @@ class Statement:
         as_copied: the fact of a copy made right before, which the answer has to equal where it is of the same kind.
         if_unequal: what is true then, for the person.
         builds_index: the server reports progress in pg_stat_progress_create_index.
+        judge: read-only; what it returns for the answer's row stands in the way, and everything is rolled back.
     """
 
     key: str
@@ -127,6 +128,7 @@ class Statement:
     as_copied: str | None = None
     if_unequal: str = "everything was rolled back"
     builds_index: bool = False
+    judge: Callable[[Json], Blocker | None] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,8 @@ class Step(ABC):
     actor: ClassVar[Actor] = Actor.TOOL
     question: str | None = None
     """A y/N question to the operator about what no server shows; answered yes, fact `answer.KEY` is recorded."""
+    only_a_person_answers: ClassVar[bool] = False
+    """True where the question is no mild one: an unattended run does not answer it with --yes."""
     point_of_no_return: ClassVar[str | None] = None
     """What can no longer be undone after this step, in one clause; None while there is a way back."""
     lasting: ClassVar[bool] = True

@@ -13,20 +13,11 @@ from psycopg.sql import SQL
 from migrator.catalog import Catalog
 from migrator.step import SUPERUSER, Blocker, Fact, Facts, Json, NoWayBack, Privilege, Right, Statement, Step
 from steps.advice.instructions import put_pgvectors_back, restart
-from steps.shared import preload, worker
+from steps.shared import dependents, preload, worker
 from steps.shared.before import extension_before, extension_facts
 from steps.shared.names import PGVECTORS
 from steps.shared.options import Options
 from steps.shared.state import is_loaded
-
-VENDOR_ADVICE = {
-    "vecf16": "through vectors.vector and real[] to halfvec",
-    "svector": "through text to sparsevec, with every index raised by 1",
-    "bvector": "through vectors.vector, real[] and array_to_string to bit",
-    "veci8": "through vectors.vector and real[] to vector",
-}
-"""How the vendor converts the types that this tool does not."""
-NEVER = "never use CASCADE here: it would take the column along"
 
 
 class DropExtensionVectors(Step):
@@ -44,11 +35,7 @@ class DropExtensionVectors(Step):
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. Name everything that still depends on the extension."""
-        users = [d.object for d in catalog.dependents if d.extension == PGVECTORS]
-        blockers = [
-            Blocker(self.title, f"{user} still uses it", "nothing that depends on it", _way_out(catalog, user))
-            for user in users
-        ]
+        blockers = [dependents.blocker(catalog, self.title, user) for user in dependents.users_of(catalog)]
         return (*blockers, *worker.blockers(catalog))
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
@@ -97,15 +84,3 @@ class DropExtensionVectors(Step):
 
     def _put_back(self, catalog: Catalog, before: Mapping[str, Json]) -> tuple[str, ...]:
         return put_pgvectors_back(catalog, str(before.get("version")), self._options.environment)
-
-
-def _way_out(catalog: Catalog, user: str) -> tuple[str, ...]:
-    for column in catalog.columns:
-        if column.extension != PGVECTORS or user != f"column {column.name} of table {column.schema}.{column.table}":
-            continue
-        if column.type_name == "vector":
-            name = f"{column.schema}.{column.table}.{column.name}"
-            return (f"have it converted too, with the same proofs: --include {name}", NEVER)
-        advice = VENDOR_ADVICE.get(column.type_name, "by hand")
-        return (f"this tool does not convert {column.type_name}; the vendor's way is {advice}", NEVER)
-    return ("convert or remove it first", NEVER)

@@ -11,8 +11,10 @@ from functools import partial
 from migrator.step import Documentation, Step
 from steps.analyze_tables import AnalyzeTables
 from steps.build_index import BuildIndex
+from steps.choose_rescue import ChooseRescue
 from steps.convert_table import ConvertTable
 from steps.create_extension_vchord import CreateExtensionVchord
+from steps.create_extension_vector import CreateExtensionVector
 from steps.detach_table import DetachTable
 from steps.drop_extension_vectors import DropExtensionVectors
 from steps.drop_schema_vectors import DropSchemaVectors
@@ -30,7 +32,10 @@ from steps.preload_both_libraries import PreloadBothLibraries
 from steps.preload_vectorchord_only import PreloadVectorchordOnly
 from steps.preload_without_pgvectors import PreloadWithoutPgvectors
 from steps.prove_embeddings import ProveEmbeddings
+from steps.record_catalogs import RecordCatalogs
 from steps.record_embeddings import RecordEmbeddings
+from steps.rescue_embeddings import RescueEmbeddings
+from steps.rescue_possible import RescuePossible
 from steps.restart_for_vectorchord import RestartForVectorchord
 from steps.restart_without_pgvectors import RestartWithoutPgvectors
 from steps.restore_indexes import RestoreIndexes
@@ -142,6 +147,46 @@ def manual(options: Options) -> tuple[Step, ...]:
     )
 
 
+def rescue(options: Options) -> tuple[Step, ...]:
+    """Return the path for a library that is gone: everything up to VectorChord's indexes without pgvecto.rs."""
+    _, added = _section("Rescue without pgvecto.rs's library")
+    finished = both_converted if options.reindex_by == "immich" else everything_in_vectorchord
+    return (
+        ServerFits(options).carries_out(added(1)),
+        ChooseRescue(options).carries_out(added(1)),
+        RescuePossible(options).carries_out(added(1)),
+        PreloadWithoutPgvectors(options).carries_out(added(2)),
+        RestartWithoutPgvectors(options).carries_out(added(2)),
+        InstallPgvector(options).carries_out(added(3)),
+        UpdatePgvector().carries_out(added(3)),
+        ExtensionsInPublic().carries_out(added(3)),
+        CreateExtensionVector().carries_out(added(3)),
+        KeepImmichOut(options, finished).carries_out(added(4)),
+        RecordCatalogs(options).carries_out(added(4)),
+        RescueEmbeddings(options).carries_out(added(4)),
+        InstallVectorchord(options).carries_out(added(5)),
+        PreloadVectorchordOnly(options, brings_vectorchord=True).carries_out(added(5)),
+        RestartForVectorchord(options).carries_out(added(5)),
+        CreateExtensionVchord().carries_out(added(6)),
+        *(
+            (
+                LetImmichIn(finished).carries_out(added(7)),
+                ImmichReindexes(options).carries_out(added(7)),
+                AnalyzeTables().carries_out(added(7)),
+            )
+            if options.reindex_by == "immich"
+            else (
+                BuildIndex(SMART_SEARCH).carries_out(added(7)),
+                BuildIndex(FACE_SEARCH).carries_out(added(7)),
+                *(RestoreIndexes(other).carries_out(added(7)) for other in options.include),
+                AnalyzeTables().carries_out(added(7)),
+                LetImmichIn(finished).carries_out(added(7)),
+            )
+        ),
+        UninstallPgvectors(options).carries_out(added(8)),
+    )
+
+
 def pgvector(options: Options) -> tuple[Step, ...]:
     """Return the path from pgvector: the data stays where it is, the indexes are replaced."""
     step, added = _section("Migrating from pgvector")
@@ -188,6 +233,14 @@ MANUAL_GROUPS = {
     3: "exchange the libraries",
     4: "restore the column types",
     5: "build the indexes",
+}
+RESCUE_GROUPS = {
+    1: "choose the way out",
+    2: "PostgreSQL without vectors.so",
+    3: "extension vector (pgvector)",
+    4: "rescue the embeddings",
+    5: "install and load VectorChord",
+    7: "build the indexes",
 }
 PGVECTOR_GROUPS = {
     1: "pgvector 0.7 or newer",

@@ -10,12 +10,10 @@ from collections.abc import Sequence
 
 from migrator.catalog import Catalog
 from migrator.step import Blocker, Facts, Step
-from steps.advice.instructions import put_pgvectors_back, restart
-from steps.shared import worker
+from steps.shared import old_library, worker
 from steps.shared.names import PGVECTORS
 from steps.shared.options import Options, accepted
-from steps.shared.preload import edit_by_hand, in_force, merged
-from steps.shared.state import is_loaded, needs_pgvectors
+from steps.shared.state import needs_pgvectors
 from steps.shared.versions import accepts, written
 
 
@@ -35,44 +33,7 @@ class PgvectorsInstalled(Step):
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. Name everything that keeps pgvecto.rs from reading its own data."""
         extension = catalog.extensions[PGVECTORS]
-        found: list[Blocker] = []
-        if extension.offered is None:
-            found.append(
-                Blocker(
-                    what="library of pgvecto.rs",
-                    found=f"extension vectors {extension.version} is in the catalog, this server no longer offers it "
-                    '(could not access file "$libdir/vectors")',
-                    wanted=f"vectors.so of pgvecto.rs {extension.version} on the server",
-                    fix=(
-                        f"put the image or package with pgvecto.rs {extension.version} back; the data is intact:",
-                        *put_pgvectors_back(catalog, extension.version or "", self._options.environment),
-                    ),
-                )
-            )
-        elif not is_loaded(catalog, PGVECTORS):
-            found.append(
-                Blocker(
-                    what="library of pgvecto.rs",
-                    found=f"offered, but not preloaded (shared_preload_libraries = '{', '.join(in_force(catalog))}'; "
-                    "pgvecto.rs must be loaded via shared_preload_libraries)",
-                    wanted="vectors.so in shared_preload_libraries until the migration is done",
-                    fix=(
-                        "add vectors.so to shared_preload_libraries, restart PostgreSQL:",
-                        *edit_by_hand(catalog, merged(catalog, (PGVECTORS,)), "", self._options.environment).fix,
-                        *restart(catalog, self._options.environment),
-                    ),
-                    kind="operator",
-                )
-            )
-        elif extension.version != extension.offered:
-            found.append(
-                Blocker(
-                    what="version of pgvecto.rs",
-                    found=f"library {extension.offered}, catalog {extension.version}",
-                    wanted="the same version in both",
-                    fix=(f"put the library of pgvecto.rs {extension.version} back, restart PostgreSQL",),
-                )
-            )
+        found = old_library.blockers(catalog, self._options)
         ranges = accepted(catalog, self._options).pgvectors
         if extension.version and ranges is not None and not accepts(ranges, extension.version):
             found.append(

@@ -11,19 +11,12 @@ from collections.abc import Sequence
 
 from migrator.catalog import Catalog
 from migrator.step import PROVEN, Blocker, Fact, Facts, Privilege, Right, Statement, Step
-from steps.shared import proof
-from steps.shared.before import column_facts
+from steps.shared import proof, recording
 from steps.shared.clip_models import model_blockers
-from steps.shared.names import COLUMN, TABLES, Embeddings
+from steps.shared.names import Embeddings
 from steps.shared.options import Options, with_dimensions
 from steps.shared.space import space_blockers
-from steps.shared.state import (
-    column_of,
-    dimension_blockers,
-    dimension_of,
-    is_converted,
-    mapping,
-)
+from steps.shared.state import column_of, dimension_of, mapping
 from steps.shared.survey import survey, survey_helpers
 
 SECONDS_PER_GIGABYTE = 12.0
@@ -41,46 +34,25 @@ class RecordEmbeddings(Step):
 
     def is_done(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. True when nothing is left to convert, or this session has surveyed what is."""
-        return all(_surveyed_now(catalog, facts, table) for table in self._to_convert(catalog))
+        return all(_surveyed_now(catalog, facts, table) for table in recording.to_convert(catalog, self._options))
 
     def check(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. Each table there once, with a key and a dimension, Immich's model of the same, and free space."""
-        found: list[Blocker] = []
-        for table in self._to_convert(catalog):
-            column = column_of(catalog, table)
-            if column is None:
-                found.append(_missing(catalog, table))
-                continue
-            if column.key is None:
-                found.append(
-                    Blocker(
-                        what=f"primary key of {table.table}",
-                        found="none of one column",
-                        wanted="Immich's key, without which exchanged embeddings could not be noticed",
-                        fix=("restore the primary key that Immich created",),
-                    )
-                )
-            found += dimension_blockers(catalog, with_dimensions(facts, self._options), table)
-        found += model_blockers(catalog, facts, self._options)
-        found += space_blockers(catalog, facts, self._options)
-        return found
+        return [
+            *recording.column_blockers(catalog, facts, self._options),
+            *model_blockers(catalog, facts, self._options),
+            *space_blockers(catalog, facts, self._options),
+        ]
 
     def record(self, catalog: Catalog) -> Sequence[Fact]:
         """Read-only. Columns, dimensions and index definitions as they are before the conversion."""
-        recorded: list[Fact] = []
-        for table in (*TABLES, *self._options.include):
-            recorded += column_facts(catalog, table)
-        for table in self._to_convert(catalog):
-            dimension = dimension_of(catalog, with_dimensions({}, self._options), table)
-            if dimension is not None:
-                recorded.append(Fact(f"dimension.{table.table}", dimension))
-        return recorded
+        return recording.facts_of(catalog, self._options)
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. One survey per table; a superuser's reads header bytes too."""
         surveys: list[Statement] = []
         with_reader = False
-        for table in self._to_convert(catalog):
+        for table in recording.to_convert(catalog, self._options):
             column = column_of(catalog, table)
             dimension = dimension_of(catalog, with_dimensions(facts, self._options), table)
             if column is None or dimension is None or column.key is None:
@@ -108,46 +80,9 @@ class RecordEmbeddings(Step):
 
     def estimate_seconds(self, catalog: Catalog) -> float:
         """Read-only. Proportional to the size of what is still to be converted."""
-        columns = [column_of(catalog, table) for table in self._to_convert(catalog)]
+        columns = [column_of(catalog, table) for table in recording.to_convert(catalog, self._options)]
         return 1.0 + SECONDS_PER_GIGABYTE * sum(c.size_bytes for c in columns if c) / 1e9
-
-    def _to_convert(self, catalog: Catalog) -> list[Embeddings]:
-        return [table for table in (*TABLES, *self._options.include) if not is_converted(catalog, table)]
 
 
 def _surveyed_now(catalog: Catalog, facts: Facts, table: Embeddings) -> bool:
     return mapping(facts.get(f"survey.{table.table}")).get("session") == catalog.server.session
-
-
-def _missing(catalog: Catalog, table: Embeddings) -> Blocker:
-    if table.place is not None:
-        return Blocker(
-            what=f"--include {table.table}",
-            found="no such column of pgvecto.rs's types",
-            wanted="SCHEMA.TABLE.COLUMN of a column of type vectors.vector",
-            fix=("look at what the first screen or migrate doctor lists, and name it exactly",),
-        )
-    schemas = [t.schema for t in catalog.tables if t.name == table.table]
-    if len(schemas) > 1:
-        return Blocker(
-            what=f"table {table.table}",
-            found=f"there is one in each of the schemas {', '.join(schemas)}, and none in public",
-            wanted=f"one table {table.table} with its column {COLUMN}",
-            fix=("look which of them Immich uses (its search_path decides), and move the other away or drop it",),
-        )
-    if schemas:
-        found = f'the table has no column "{COLUMN}": somebody dropped extension vectors with everything that used it'
-    else:
-        found = "no such table"
-    return Blocker(
-        what=f"column {COLUMN} of {table.table}",
-        found=found,
-        wanted=f"one table {table.table} with its column {COLUMN}",
-        fix=(
-            "with Immich stopped, put a copy of the embeddings back: migrate restore DIR",
-            "without such a copy, restore Immich's database from a backup",
-        )
-        if schemas
-        else ("is this Immich's database? start Immich 1.107 or newer on it once",),
-        who="nobody" if schemas else "operator",
-    )

@@ -84,6 +84,18 @@ class Tool:
         return None if found is None else str(found)
 
 
+SQL = "(?:(?:CREATE|DROP|ALTER|SELECT|LOCK|COMMENT) .*|BEGIN|COMMIT)"
+OF_A_DBA = (
+    "update-pgvector",
+    "extensions-in-public",
+    "create-extension-vchord",
+    "drop-extension-vectors",
+    "create-extension-vector",
+    "rescue-embeddings",
+)
+"""Steps whose SQL a superuser runs where the role may not."""
+
+
 @dataclass(slots=True)
 class Operator:
     """Somebody with the server's files, and a DBA at hand.
@@ -114,7 +126,7 @@ class Operator:
             case "preload-both-libraries" | "preload-vectorchord-only":
                 self.server.set_preload(["vchord.so", *(["vectors.so"] if "both" in step else [])])
                 self.server.restart()
-            case "update-pgvector" | "extensions-in-public" | "create-extension-vchord" | "drop-extension-vectors":
+            case _ if step in OF_A_DBA:
                 self._run_as_dba(shown)
             case "restart-for-vectorchord" | "restart-without-pgvectors" | "restart-for-update":
                 self.server.restart()
@@ -140,7 +152,7 @@ class Operator:
 
     def _run_as_dba(self, screen: str) -> None:
         """Run the SQL that the screen shows, as it stands there."""
-        shown = re.findall(r"^ +(?:do +)?((?:CREATE|DROP|ALTER|SELECT) .*;)$", screen, re.MULTILINE)
+        shown = re.findall(rf"^ +(?:do +)?({SQL};)$", screen, re.MULTILINE)
         assert shown, screen
         with self.server.connect("immich") as connection:
             for statement in shown:

@@ -32,6 +32,21 @@ class StartState(StrEnum):
     IMMICH_KILLED_AFTER = "Immich killed between two tables, a converted one without its index"
     LEFTOVER_CONSTRAINT = "dim_size_constraint left over"
     ARRAYS_AND_CONSTRAINT = "both columns real[], dim_size_constraint left over"
+    LIBRARY_GONE = "pgvecto.rs uninstalled before anything was converted"
+    LIBRARY_NOT_LOADED = "pgvecto.rs taken out of the preload list before anything was converted"
+    ONE_ARRAY_LIBRARY_GONE = "one column real[], pgvecto.rs uninstalled"
+    ONE_CONVERTED_LIBRARY_GONE = "one table converted, pgvecto.rs uninstalled"
+    CONSTRAINT_LIBRARY_GONE = "dim_size_constraint left over, pgvecto.rs uninstalled"
+
+
+WITHOUT_LIBRARY = (
+    StartState.LIBRARY_GONE,
+    StartState.LIBRARY_NOT_LOADED,
+    StartState.ONE_ARRAY_LIBRARY_GONE,
+    StartState.ONE_CONVERTED_LIBRARY_GONE,
+    StartState.CONSTRAINT_LIBRARY_GONE,
+)
+"""States that only a rescue leads out of, unless the library is put back."""
 
 
 _WITH_VCHORD = (
@@ -63,10 +78,11 @@ def put_into(server: Server, state: StartState, *, dimension: int, from_pgvector
         connection.execute(SQL("SET ROLE {}").format(Identifier(owner)))
         for statement in _as_owner(state, dimension, from_pgvector=from_pgvector):
             connection.execute(statement)
-    if state is StartState.ARRAYS_LIBRARY_GONE:
+    if state is StartState.ARRAYS_LIBRARY_GONE or state in WITHOUT_LIBRARY:
         # the page leaves extension vectors in the catalog
         server.stop()
-        server.remove("vectors")
+        if state is not StartState.LIBRARY_NOT_LOADED:
+            server.remove("vectors")
         server.set_preload("")
         server.start()
 
@@ -85,7 +101,7 @@ def _as_dba(state: StartState, owner: str, *, from_pgvector: bool) -> Iterator[S
         case _ if has_vchord(state, from_pgvector=from_pgvector):
             yield SQL("CREATE EXTENSION IF NOT EXISTS vchord SCHEMA public CASCADE")
             yield SQL("ALTER DATABASE immich SET vchordrq.probes = 1")
-        case StartState.ONE_CONVERTED:
+        case StartState.ONE_CONVERTED | StartState.ONE_CONVERTED_LIBRARY_GONE:
             yield SQL("CREATE EXTENSION vector SCHEMA public")
         case _:
             pass
@@ -93,13 +109,11 @@ def _as_dba(state: StartState, owner: str, *, from_pgvector: bool) -> Iterator[S
 
 def _as_owner(state: StartState, dimension: int, *, from_pgvector: bool) -> Iterator[SQL | Composed]:
     match state:
-        case StartState.FRESH | StartState.WRONG_SCHEMA | StartState.ARRAYS_WRONG_SCHEMA:
-            pass
         case StartState.BOTH_ARRAYS | StartState.ARRAYS_LIBRARY_GONE:
             yield from _to_arrays([PHOTOS, FACES])
-        case StartState.ONE_ARRAY:
+        case StartState.ONE_ARRAY | StartState.ONE_ARRAY_LIBRARY_GONE:
             yield from _to_arrays([PHOTOS])
-        case StartState.ONE_CONVERTED:
+        case StartState.ONE_CONVERTED | StartState.ONE_CONVERTED_LIBRARY_GONE:
             yield from [_drop_index(FACES), _vchordrq(FACES)] if from_pgvector else _converted(PHOTOS, dimension)
         case StartState.NO_INDEX | StartState.IMMICH_KILLED_BEFORE:
             yield from (_drop_index(table) for table in (PHOTOS, FACES))
@@ -109,12 +123,14 @@ def _as_owner(state: StartState, dimension: int, *, from_pgvector: bool) -> Iter
                 yield _vchordrq(FACES)
             else:
                 yield from _converted(PHOTOS, dimension)
-        case StartState.LEFTOVER_CONSTRAINT:
+        case StartState.LEFTOVER_CONSTRAINT | StartState.CONSTRAINT_LIBRARY_GONE:
             yield _drop_index(PHOTOS)
             yield _constraint(dimension)
         case StartState.ARRAYS_AND_CONSTRAINT:
             yield _constraint(dimension)
             yield from _to_arrays([PHOTOS, FACES])
+        case _:
+            pass  # nothing in the tables
 
 
 def _to_arrays(tables: Sequence[Table]) -> Iterator[Composed]:

@@ -87,7 +87,7 @@ class Workshop:
                 executor=Executor(session, journal, self._hear, known_errors.diagnose, IMPATIENT),
                 emit=self._hear,
                 confirm=lambda _step, _catalog: (),
-                ask=lambda _question: False,
+                ask=lambda _step: False,
                 trust_server=trust_server,
             )
             return engine.go_on()

@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
 @connection_options
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would run; the server refuses every write.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 0 nothing to do, 100 work pending.")
-@click.option("--path", type=click.Choice(["automatic", "manual"]), help="Otherwise chosen by the catalogs.")
+@click.option("--path", type=click.Choice(["automatic", "manual", "rescue"]), help="Otherwise chosen by the catalogs.")
 @click.option("--reindex-by", type=click.Choice(["tool", "immich"]), default="tool", show_default=True,
               help="Who converts the tables: this tool, or a started Immich that is waited for.")  # fmt: skip
 @click.option("--restart-command", metavar="CMD", help="Restarts PostgreSQL when a step needs it.")

@@ -25,7 +25,7 @@ INDENT = 20
 
 @click.command("doctor")
 @click.option("--from", "source", type=click.Choice(["pgvecto.rs", "pgvector"]), default="pgvecto.rs")
-@click.option("--path", type=click.Choice(["automatic", "manual"]), help="Otherwise chosen by the catalogs.")
+@click.option("--path", type=click.Choice(["automatic", "manual", "rescue"]), help="Otherwise chosen by the catalogs.")
 @connection_options
 @choice_options
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The run's journal.")
@@ -76,7 +76,11 @@ def _lines(found: Diagnoses, source: str) -> Iterator[str]:
 def _last(found: Diagnoses, source: str) -> str:
     blocked = sum(1 for finding in found.findings if finding.status == "blocked")
     waiting = sum(1 for finding in found.findings if finding.status == "waiting")
-    dry = f"migrate --from {source} --dry-run"
+    rescue = found.path.key == "rescue"
+    dry = f"migrate --from {source}{' --path rescue' if rescue else ''} --dry-run"
+    if blocked and rescue:
+        way = "Mend what is marked [!!], or do without the library"
+        return f"{blocked} blocker{'s' * (blocked != 1)}. {way}. Next: {dry}"
     if blocked:
         return f"{blocked} blocker{'s' * (blocked != 1)}. Mend what is marked [!!], then: migrate doctor"
     if waiting:

@@ -15,6 +15,9 @@ from migrator.commands.asking import Situation
 from migrator.commands.copy_first import CopyOffer
 from migrator.commands.plan import PlannedStep, plan_steps
 from migrator.engine import Outcome
+from migrator.step import Actor
+
+STAYS = "pgvecto.rs stays installed"
 
 
 class Answers:
@@ -55,9 +58,9 @@ class Answers:
         )
         return typed.strip() == database
 
-    def answer(self, question: str) -> bool:
-        """Ask a y/N question; --yes covers it."""
-        if self._yes:
+    def answer(self, question: str, *, in_person: bool) -> bool:
+        """Ask a y/N question; --yes covers it, unless only a person may answer."""
+        if self._yes and not in_person:
             return True
         self._pause()
         return self._may_ask and click.confirm(f"\n{question}", err=True)
@@ -146,5 +149,6 @@ def _advice(planned: Sequence[PlannedStep]) -> Iterator[str]:
         yield f"Immich has to be stopped for step {locking[0].number}: its tables are locked while they are changed."
     last = next((step for step in planned if step.point_of_no_return and not step.done), None)
     if last:
-        yield f"Until step {last.number} pgvecto.rs stays installed."
+        by_tool = last.actor is Actor.TOOL
+        yield f"{'From' if by_tool else 'Until'} step {last.number} {'on there is no way back' if by_tool else STAYS}."
     yield "You can stop at any moment, also by pulling the plug: the same command goes on."

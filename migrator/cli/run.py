@@ -88,7 +88,7 @@ def content_of(options: Mapping[str, object]) -> ImmichContent:
             alter_system=bool(options.get("alter_system", True)),
             immich_version=_text(options.get("immich_version")),
             target_immich=_text(options.get("target_immich")),
-            path=cast("Literal['automatic', 'manual'] | None", options.get("path")),
+            path=cast("Literal['automatic', 'manual', 'rescue'] | None", options.get("path")),
             vector_extension=immich.vector_extension if immich else None,
             trust_server=bool(options.get("trust_server")),
             include=tuple(

@@ -101,8 +101,8 @@ class Person(Protocol):
     def confirm(self, sentence: str, database: str) -> bool:
         """Name what can no longer be undone, and have the database's name typed."""
 
-    def answer(self, question: str) -> bool:
-        """Answer a y/N question about what no server shows."""
+    def answer(self, question: str, *, in_person: bool) -> bool:
+        """Answer a y/N question about what no server shows; `in_person` = no flag answers it."""
 
     def end_sessions(self, holders: Sequence[str]) -> bool:
         """Show who holds a lock that is waited for, and ask whether they may be ended."""

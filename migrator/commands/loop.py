@@ -131,9 +131,10 @@ class Loop:
     def _may_end(self, holders: Sequence[Holder]) -> bool:
         return self.request.terminate_blockers and self.person.end_sessions([str(holder) for holder in holders])
 
-    def _ask(self, question: str) -> bool:
+    def _ask(self, step: Step) -> bool:
+        question = step.question or ""
         if question not in self.asked:
-            self.asked[question] = self.person.answer(question)
+            self.asked[question] = self.person.answer(question, in_person=step.only_a_person_answers)
         return self.asked[question]
 
     def _restart(self, outcome: Outcome, command: str) -> None:

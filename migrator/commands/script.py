@@ -20,6 +20,8 @@ def statements_as_script(step: str, statements: Sequence[Statement]) -> Iterator
             yield f"-- {step}/{statement.key}: {statement.why} (needs: {statement.privilege}{lock})"
             if statement.must_equal:
                 yield "-- compare this row with the recorded one by eye; if they differ: ROLLBACK"
+            if statement.judge:
+                yield "-- look at this row by eye; if it counts anything that would not survive: ROLLBACK"
             yield f"{statement.sql.as_string(None)};"
         if not alone:
             yield "COMMIT;"

@@ -65,7 +65,7 @@ TABLE = (
         "$libdir/vectors",
         "the library of pgvecto.rs is no longer on the server, but columns or indexes still need it",
         "vectors.so of the version in the catalog back on disk; the data is intact",
-        ("put the image or package with pgvecto.rs back",),
+        ("put the image or package with pgvecto.rs back", "or: migrate --from pgvecto.rs --path rescue --dry-run"),
         "blocked",
     ),
     KnownError(

@@ -13,16 +13,24 @@ from steps.paths import (
     AUTOMATIC_GROUPS,
     MANUAL_GROUPS,
     PGVECTOR_GROUPS,
+    RESCUE_GROUPS,
     automatic,
     manual,
     pgvector,
+    rescue,
 )
+from steps.shared import old_library
 from steps.shared.names import COLUMN, LEFTOVER_CONSTRAINT, PGVECTORS, TABLES, VCHORD
 from steps.shared.options import Options
 from steps.shared.state import column_of, index_of, is_converted, is_loaded, needs_pgvectors
 
 Source = Literal["pgvecto.rs", "pgvector"]
-AUTOMATIC, MANUAL, FROM_PGVECTOR = "automatic", "manual", "pgvector"
+AUTOMATIC, MANUAL, RESCUE, FROM_PGVECTOR = "automatic", "manual", "rescue", "pgvector"
+WITHOUT_LIBRARY: dict[old_library.Trouble | None, str] = {
+    "gone": "the library of pgvecto.rs is no longer on this server, and the tables cannot be opened without it",
+    "other release": "the library of pgvecto.rs here is of another release than the data",
+}
+"""Why a database is to be rescued; where the library only has to be preloaded, that is the milder way."""
 
 
 def choose(catalog: Catalog, source: Source, options: Options, begun: str | None) -> Path:
@@ -44,8 +52,15 @@ def choose(catalog: Catalog, source: Source, options: Options, begun: str | None
         why = "the columns are pgvector's already, only their indexes change"
         return Path(FROM_PGVECTOR, "from pgvector", why, pgvector(options), PGVECTOR_GROUPS)
     _refuse_pgvector(catalog)
+    trouble = old_library.trouble(catalog)
+    if options.path == RESCUE:
+        _refuse_rescue(catalog)
     if options.path is not None:
         return _from_pgvectors(options.path, "it was asked for", options)
+    if trouble in WITHOUT_LIBRARY:
+        return _from_pgvectors(RESCUE, WITHOUT_LIBRARY[trouble], options)
+    if begun == RESCUE and not _works(catalog):
+        return _from_pgvectors(RESCUE, "the run that goes on is on it", options)
     if begun in (AUTOMATIC, MANUAL):
         return _from_pgvectors(begun, "the run that goes on is on it", options)
     return _from_pgvectors(*_fitting(catalog, options), options)
@@ -54,6 +69,8 @@ def choose(catalog: Catalog, source: Source, options: Options, begun: str | None
 def _from_pgvectors(key: str, why: str, options: Options) -> Path:
     if key == MANUAL:
         return Path(MANUAL, "manual (one library after the other)", why, manual(options), MANUAL_GROUPS)
+    if key == RESCUE:
+        return Path(RESCUE, "rescue (without pgvecto.rs's library)", why, rescue(options), RESCUE_GROUPS)
     name = "automatic (both libraries installed side by side)"
     return Path(AUTOMATIC, name, why, automatic(options), AUTOMATIC_GROUPS)
 
@@ -79,6 +96,25 @@ def _cannot_stand_together(catalog: Catalog, options: Options) -> str | None:
     if is_in(catalog, Environment.DOCKER, options.environment) and old not in BESIDE.get(major, ()):
         return f"no image for PostgreSQL {major} carries pgvecto.rs {old} beside VectorChord"
     return None
+
+
+def _works(catalog: Catalog) -> bool:
+    """Tell whether pgvecto.rs is there, is needed, and does its part."""
+    return needs_pgvectors(catalog) and old_library.trouble(catalog) is None
+
+
+def _refuse_rescue(catalog: Catalog) -> None:
+    """Refuse the rescue beside a library that works: its hooks would crash the server at the commit without a worker.
+
+    Raises:
+        WrongSource: with the path that is right.
+    """
+    if _works(catalog):
+        raise WrongSource(
+            f'pgvecto.rs is loaded and reads the data of database "{catalog.database.name}", so nothing has to be '
+            "rescued, and a rescue beside it could crash the server; nothing was changed",
+            hint="run: migrate --from pgvecto.rs",
+        )
 
 
 def _refuse_pgvector(catalog: Catalog) -> None:

@@ -14,15 +14,15 @@ from migrator.content import Finding, Path
 from migrator.locks import describe, holder_of
 from migrator.privileges import holds
 from migrator.settings import PRELOAD
-from migrator.step import Blocker, Facts, Step
+from migrator.step import Actor, Blocker, Facts, Step
 from steps.content.choice import begun_by_others
 from steps.content.examination_observations import complaint_about_files, leftover_functions, standbys
-from steps.shared import other_databases, preload, space, vector_extension, worker
+from steps.shared import dependents, old_library, other_databases, preload, space, vector_extension, worker
 from steps.shared.clip_models import model_blockers, model_warnings
 from steps.shared.immich_releases import next_release, release_warnings, today, upgrade_blockers
-from steps.shared.names import COLUMN, IMMICH_STARTUP_LOCK, LEFTOVER_CONSTRAINT, PGVECTORS, TABLES, VCHORD, Embeddings
+from steps.shared.names import COLUMN, IMMICH_STARTUP_LOCK, PGVECTORS, TABLES, VCHORD, Embeddings
 from steps.shared.options import Options, accepted
-from steps.shared.state import column_of, dimension_candidates, indexes_on, is_loaded, needs_pgvectors, rows_of
+from steps.shared.state import column_of, dimension_candidates, is_loaded, needs_pgvectors, rows_of
 from steps.shared.vchord_formats import GONE_SETTINGS, at_least, is_newer
 from steps.shared.vchord_indexes import complaint, health, vchord_indexes
 from steps.shared.versions import accepts, written
@@ -46,6 +46,9 @@ GROUP_OF_STEP = {
     "server-fits": "server",
     "extensions-in-public": "extensions",
     "pgvectors-installed": "library",
+    "choose-rescue": "library",
+    "rescue-possible": "library",
+    "create-extension-vector": "extensions",
     "install-pgvector": "extensions",
     "install-vectorchord": "extensions",
     "exchange-libraries": "extensions",
@@ -80,7 +83,7 @@ def _of_steps(case: _Case) -> Iterator[Finding]:
     left = [step for step in path.steps if not step.is_done(catalog, facts)]
     for n, step in enumerate(left):
         # a restart is asked for when it is its turn: before that it would say nothing
-        if step.point_of_no_return or (step.wants_restart and n > 0):
+        if (step.point_of_no_return and step.actor is Actor.OPERATOR) or (step.wants_restart and n > 0):
             continue
         for blocker in step.check(catalog, facts):
             if _is_premature(case, step, blocker) or _is_consequence(case, step, blocker):
@@ -94,11 +97,7 @@ def _is_premature(case: _Case, step: Step, blocker: Blocker) -> bool:
     catalog, path = case.catalog, case.path
     if step.key == "drop-extension-vectors" and needs_pgvectors(catalog):
         converted = (*TABLES, *case.options.include)
-        columns = [column for table in converted if (column := column_of(catalog, table)) is not None]
-        own = {f"column {column.name} of table {column.schema}.{column.table}" for column in columns}
-        own |= {f"index {index.schema}.{index.name}" for column in columns for index in indexes_on(catalog, column)}
-        own |= {f"constraint {LEFTOVER_CONSTRAINT} on table {column.schema}.{column.table}" for column in columns}
-        return any(blocker.found.startswith(name) for name in own)
+        return dependents.is_converted_along(catalog, blocker.found, converted)
     later = {"preload-vectorchord-only", "preload-without-pgvectors", "immich-reindexes", "exchange-libraries"}
     return path.key != "pgvector" and step.key in later
 
@@ -172,6 +171,9 @@ def _library(case: _Case) -> Iterator[Finding]:
     if old.version is None and not needs_pgvectors(case.catalog):
         yield Finding("library", "ok", "nothing uses pgvecto.rs")
         return
+    if case.path.key == "rescue" and (trouble := old_library.trouble(case.catalog)):
+        text = f"the library of pgvecto.rs {old.version} cannot be used ({trouble}); every query on the tables fails"
+        yield Finding("library", "note", f"{text}, the embeddings are intact, and the rescue does without it")
     life, complaint = worker.life(case.catalog), complaint_about_files(case.catalog)
     if complaint is not None:
         text = f'the files of an index are lost or outdated ("{complaint}"); the embeddings are not in them'

@@ -14,11 +14,12 @@ from migrator.content import ComponentLine, Copying, Ending, Finding, Overview, 
 from migrator.execute import Diagnosis
 from migrator.step import PROVEN, Blocker, Facts
 from steps.advice import known_errors
+from steps.advice.environment import shown
 from steps.content import copying, restoring
 from steps.content.choice import Source, begun_by_others, choose
 from steps.content.examination import examine
 from steps.content.examination_observations import EXAMINED
-from steps.content.observations import INTEREST
+from steps.content.observations import INTEREST, LEFT_FILES
 from steps.shared import other_databases, worker
 from steps.shared.clip_models import model_warnings
 from steps.shared.immich_releases import next_release, release_warnings, today
@@ -202,6 +203,11 @@ def _short(digits: str) -> str:
 
 def _leftovers(catalog: Catalog) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
+    files = catalog.observed.get(LEFT_FILES.name)
+    if files is not None and files.value == "True":
+        folder = shown(catalog, "data_directory") or "the data directory"
+        text = "index files of pgvecto.rs, of no use once no database of this server is on it"
+        found.append((text, f"rm -r {folder}/pg_vectors"))
     for setting in catalog.stored_settings:
         if setting.name == "search_path" and setting.database and "vectors" in (setting.value or ""):
             reset = SQL("ALTER DATABASE {} RESET search_path;").format(Identifier(setting.database)).as_string(None)

@@ -8,7 +8,7 @@ from migrator.catalog import Catalog, Interest, Observation
 from migrator.locks import TOOL_LOCK
 from migrator.settings import PRELOAD
 from steps.advice import environment
-from steps.shared import other_databases, worker
+from steps.shared import handler, old_library, other_databases, worker
 from steps.shared.names import (
     COLUMN,
     IMMICH_STARTUP_LOCK,
@@ -74,6 +74,15 @@ def _application(name: str, table: str, query: str) -> Observation:
     )
 
 
+LEFT_FILES = Observation(
+    "left-files",
+    lambda _: SQL("SELECT (pg_stat_file('pg_vectors', true)).isdir"),
+    lambda catalog: (
+        catalog.role.superuser and catalog.extensions[PGVECTORS].version is None and not is_loaded(catalog, PGVECTORS)
+    ),
+)
+"""Whether pgvecto.rs's folder is still in the data directory, which neither its extension nor its package removes."""
+
 INTEREST = Interest(
     extensions=(PGVECTORS, PGVECTOR, VCHORD),
     tables=(*(t.table for t in TABLES), "asset", "assets", "system_metadata", "version_history"),
@@ -91,6 +100,10 @@ INTEREST = Interest(
         ),
         environment.OBSERVATION,
         worker.OBSERVATION,
+        old_library.OBSERVATION,
+        handler.OBSERVATION,
+        old_library.MANAGED,
+        LEFT_FILES,
         *(_rows(table) for table in TABLES),
         *(_lengths(table) for table in TABLES),
     ),

@@ -51,7 +51,7 @@ class Options:
     immich_version: str | None = None
     target_immich: str | None = None
     dimensions: Mapping[str, int] = field(default_factory=dict)
-    path: Literal["automatic", "manual"] | None = None
+    path: Literal["automatic", "manual", "rescue"] | None = None
     vector_extension: str | None = None
     trust_server: bool = False
     environment: Environment | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from migrator.catalog import Catalog
 from migrator.content import Space
 from migrator.step import Blocker, Facts
+from steps.shared import old_library
 from steps.shared.names import TABLES, Embeddings
 from steps.shared.options import Options, with_dimensions
 from steps.shared.state import column_of, dimension_of, is_converted, is_indexed, rows_of
@@ -25,14 +26,17 @@ INDEX_BYTES_PER_DIMENSION = 4.5
 
 def needed(catalog: Catalog, facts: Facts, options: Options) -> Space | None:
     """Return what the work that is left needs at its peak; None where nothing is left, or nobody knows the sizes."""
-    copies = [column.size_bytes for t in TABLES if (column := column_of(catalog, t)) and not is_converted(catalog, t)]
+    tables = (*TABLES, *options.include)
+    copies = [column.size_bytes for t in tables if (column := column_of(catalog, t)) and not is_converted(catalog, t)]
     index = sum(_index_bytes(catalog, facts, options, t) for t in TABLES if not is_indexed(catalog, facts, t))
     if not copies and not index:
         return None
     # Immich converts both tables at the same time, each in one transaction by two rewrites
     by_immich = options.reindex_by == "immich"
     rewrites = 2 if by_immich or options.path == "manual" else 1
-    at_once = 2 * sum(copies) if by_immich else max(copies, default=0)
+    # a rescue is one transaction: what it replaces is kept until its end
+    rescued = options.path == "rescue" or old_library.trouble(catalog) in ("gone", "other release")
+    at_once = sum(copies) if rescued else 2 * sum(copies) if by_immich else max(copies, default=0)
     wal = sum(copies) * rewrites * WAL_PER_COPIED_BYTE + index * WAL_PER_INDEX_BYTE
     return Space(copy_bytes=at_once, wal_bytes=round(wal), index_bytes=round(index), free_bytes=options.data_free_bytes)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.catalog import Catalog, Column
-from migrator.step import Blocker, Facts
+from migrator.step import Blocker, Facts, Json
 from steps.shared.names import Embeddings
 from steps.shared.proof import OLD, Helper, names_of, reader, value_of
 from steps.shared.state import column_of, mapping
@@ -51,26 +51,35 @@ def survey(column: Column, dimension: int, *, with_reader: bool) -> Composed:
 
 def odd_rows(catalog: Catalog, facts: Facts, table: Embeddings) -> list[Blocker]:
     """Return a blocker for rows that would not survive, as this session's survey found them."""
-    survey = mapping(facts.get(f"survey.{table.table}"))
+    found = mapping(facts.get(f"survey.{table.table}"))
     column = column_of(catalog, table)
-    if column is None or survey.get("session") != catalog.server.session:
+    if column is None or found.get("session") != catalog.server.session:
         return []
+    blocker = judge(found, column, table)
+    return [] if blocker is None else [blocker]
+
+
+def judge(found: Json, column: Column, table: Embeddings, before: str | None = None) -> Blocker | None:
+    """Return what a survey found that would not survive; `before` is what has to be done so that rows can be deleted.
+
+    Without pgvecto.rs's library nobody can delete a row by itself.
+    """
+    survey = mapping(found)
     wrong_length, not_finite = int(str(survey.get("wrong_length", 0))), int(str(survey.get("not_finite", 0)))
     if wrong_length + not_finite == 0:
-        return []
+        return None
     examples = survey.get("examples")
     keys = ", ".join(str(key) for key in examples) if isinstance(examples, list) else ""
     delete = SQL("DELETE FROM {} WHERE {} = {}").format(
         Identifier(column.schema, column.table), Identifier(column.key or ""), SQL("'...'")
     )
-    return [
-        Blocker(
-            what=f"rows of {table.table} that pgvector would refuse",
-            found=f"{wrong_length} of another length, {not_finite} with NaN or infinity; for example {keys}",
-            wanted="none; nothing was changed",
-            fix=(
-                "delete these rows, then let Immich compute them again (Smart Search or Face Detection, missing):",
-                f"{delete.as_string(None)};",
-            ),
-        )
-    ]
+    return Blocker(
+        what=f"rows of {table.table} that pgvector would refuse",
+        found=f"{wrong_length} of another length, {not_finite} with NaN or infinity; for example {keys}",
+        wanted="none; nothing was changed",
+        fix=(
+            *((before,) if before else ()),
+            "delete these rows, then let Immich compute them again (Smart Search or Face Detection, missing):",
+            f"{delete.as_string(None)};",
+        ),
+    )

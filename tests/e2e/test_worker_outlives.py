@@ -46,9 +46,9 @@ class Willing:
         """Go past the point of no return."""
         return bool(sentence and database)
 
-    def answer(self, question: str) -> bool:
+    def answer(self, question: str, *, in_person: bool) -> bool:
         """Say yes."""
-        return bool(question)
+        return bool(question) and not in_person
 
     def end_sessions(self, holders: Sequence[str]) -> bool:
         """End nobody."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
-from start_states import StartState, has_vchord
+from start_states import WITHOUT_LIBRARY, StartState, has_vchord
 
 from migrator.sandbox.old_pgvector import VERSION as OLD_PGVECTOR
 
-Route = Literal["automatic", "manual", "pgvector"]
+Route = Literal["automatic", "manual", "rescue", "pgvector"]
 Role = Literal["superuser", "owner", "stranger"]
 
 NEW_PGVECTOR = "0.8.5"
@@ -90,6 +90,13 @@ TABLE = (
     Journey("manual", S.LEFTOVER_CONSTRAINT, "0.2.0", NEW_PGVECTOR, "0.3.0", "owner"),
     Journey("manual", S.ARRAYS_AND_CONSTRAINT, "0.3.0", NEW_PGVECTOR, "0.3.0", "superuser"),
     Journey("manual", S.FRESH, "0.2.0", NEW_PGVECTOR, "0.3.0", "stranger"),
+    Journey("rescue", S.LIBRARY_GONE, "0.2.0", NEW_PGVECTOR, "0.3.0", "superuser", 768),
+    Journey("rescue", S.LIBRARY_GONE, "0.3.0", OLD_PGVECTOR, "1.1.1", "owner"),
+    Journey("rescue", S.LIBRARY_NOT_LOADED, "0.2.0", NEW_PGVECTOR, "0.4.3", "superuser"),
+    Journey("rescue", S.ONE_ARRAY_LIBRARY_GONE, "0.3.0", NEW_PGVECTOR, "0.5.3", "superuser"),
+    Journey("rescue", S.ONE_CONVERTED_LIBRARY_GONE, "0.2.0", NEW_PGVECTOR, "0.3.0", "superuser"),
+    Journey("rescue", S.CONSTRAINT_LIBRARY_GONE, "0.3.0", NEW_PGVECTOR, "0.3.0", "superuser"),
+    Journey("rescue", S.LIBRARY_GONE, "0.2.0", NEW_PGVECTOR, "0.3.0", "stranger"),
     Journey("pgvector", S.FRESH, None, OLD_PGVECTOR, "0.3.0", "superuser", by_itself=True),
     Journey("pgvector", S.FRESH, None, NEW_PGVECTOR, "0.4.3", "owner", 768, by_itself=True),
     Journey("pgvector", S.NO_INDEX, None, OLD_PGVECTOR, "1.1.1", "owner", by_itself=True),
@@ -110,11 +117,12 @@ OF_PGVECTOR = tuple(dict.fromkeys(journey.state for journey in TABLE if journey.
 def combinations() -> Iterator[Journey]:
     """Return every combination of route, state, versions and role that makes sense."""
     roles: tuple[Role, ...] = ("superuser", "owner", "stranger")
-    routes: tuple[Route, ...] = ("automatic", "manual", "pgvector")
+    routes: tuple[Route, ...] = ("automatic", "manual", "rescue", "pgvector")
     for route, state, pgvector, vchord, role in product(routes, S, (OLD_PGVECTOR, NEW_PGVECTOR), TARGET, roles):
         from_pgvector = route == "pgvector"
         impossible = (
-            (state in ONLY_MANUAL and route == "automatic")
+            (state in ONLY_MANUAL and route in ("automatic", "rescue"))
+            or ((route == "rescue") != (state in WITHOUT_LIBRARY))
             or (from_pgvector and state not in OF_PGVECTOR)
             # vchord cannot be created on an old pgvector
             or (pgvector == OLD_PGVECTOR and has_vchord(state, from_pgvector=from_pgvector))

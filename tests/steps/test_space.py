@@ -10,6 +10,7 @@ from workshop import Workshop, steps_of
 from workshops import MakeWorkshop
 
 from migrator.content import Space
+from steps.shared.names import Embeddings
 from steps.shared.options import Options
 from steps.shared.space import needed
 
@@ -79,6 +80,19 @@ def test_immich_needs_more_for_the_same(make_workshop: MakeWorkshop) -> None:
     """It rewrites both tables at the same time, twice within a transaction each."""
     shop = make_workshop("0.3.0")
     assert space_of(shop, Options(reindex_by="immich")).copy_bytes == 2 * sum(table_sizes(shop))
+
+
+def test_a_rescue_keeps_everything_until_its_end(make_workshop: MakeWorkshop) -> None:
+    """One transaction rewrites all tables, those of other people too."""
+    shop = make_workshop("0.3.0")
+    assert space_of(shop, Options(path="rescue")).copy_bytes == sum(table_sizes(shop))
+    with shop.server.connect(shop.database) as connection:
+        connection.execute("CREATE TABLE photos (id int PRIMARY KEY, v vectors.vector(3))")
+        connection.execute("INSERT INTO photos VALUES (1, '[1, 2, 3]')")
+        row = connection.execute("SELECT pg_table_size('photos')").fetchone()
+    assert row is not None
+    included = Options(path="rescue", include=(Embeddings.included("public", "photos", "v"),))
+    assert space_of(shop, included).copy_bytes == sum(table_sizes(shop)) + row[0]
 
 
 def test_too_little_space_stops_before_anything_changes(make_workshop: MakeWorkshop) -> None:

@@ -135,7 +135,8 @@ def fix_lines(label: str, fix: str) -> list[str]:
     if len(label) + len(fix) <= WIDTH:
         return [f"{label}{fix}"]
     what, colon, command = fix.partition(": ")
-    if not colon:
+    within_literal = '"' in what and what.count("'") % 2 == 1
+    if not colon or within_literal:
         return [f"{label}{fix}"]
     return [f"{label}{what}:", f"{'':<{len(label) + 2}}{command}"]
 
