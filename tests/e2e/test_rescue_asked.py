@@ -42,6 +42,8 @@ def test_a_person_says_yes(lost: Callable[[], Lost]) -> None:
     terminal = Terminal(tool, *tool.arguments("--no-color"))
     terminal.until("Start? [y/N]")
     terminal.type("y")
+    terminal.until("Write that copy first? [Y/n]: ")
+    terminal.type("y")
     terminal.until(QUESTION)
     terminal.type("y")
     terminal.until('Type the name of the database ("immich") to go on')
@@ -63,6 +65,8 @@ def test_a_person_says_no(lost: Callable[[], Lost], arguments: tuple[str, ...]) 
     if not arguments:
         terminal.until("Start? [y/N]")
         terminal.type("y")
+        terminal.until("Write that copy first? [Y/n]: ")
+        terminal.type("n")
     terminal.until(QUESTION)
     terminal.type("n")
     assert terminal.end() == BLOCKED, terminal.text
