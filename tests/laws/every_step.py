@@ -11,6 +11,7 @@ from typing import Literal
 from migrator.catalog import Catalog, Interest
 from migrator.content import Content
 from migrator.step import Facts, Statement, Step
+from migrator.take_back import way_back
 from steps import paths
 from steps.content.immich import ImmichContent
 from steps.content.update import UpdateContent
@@ -39,10 +40,13 @@ def path_functions() -> Mapping[str, typing.Callable[[Options], tuple[Step, ...]
 
 
 def every_path() -> dict[str, tuple[Step, ...]]:
-    """Return every path with every such option, by a name for a person."""
-    return {
-        f"{name}, {how}": function(given) for name, function in path_functions().items() for how, given in options()
-    }
+    """Return every path with every such option, and its way back, by a name for a person."""
+    found: dict[str, tuple[Step, ...]] = {}
+    for name, function in path_functions().items():
+        for how, given in options():
+            found[f"{name}, {how}"] = function(given)
+            found[f"{name}, {how}, back"] = way_back(function(given))
+    return found
 
 
 def interest_of(path: str) -> Interest:

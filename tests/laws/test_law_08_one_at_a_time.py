@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +21,7 @@ from migrator import alone
 from migrator.errors import AlreadyRunning
 from migrator.events import Event, StatementFinished
 from migrator.journal import Journal
+from migrator.locks import TOOL_LOCK
 from migrator.sandbox.immich_startup import ImmichStartup
 from migrator.sandbox.processes import wait_until
 from migrator.sandbox.server import Server
@@ -178,6 +181,46 @@ def test_the_lock_is_let_go_as_soon_as_the_tables_are_done(make_workshop: MakeWo
     workshop.on_event = look
     workshop.run(steps_of(*CONVERSION))
     assert held == []
+
+
+def seconds_until_let_go(workshop: Workshop, check_interval: str, limit_seconds: float) -> float | None:
+    """Kill a tool whose server process works for it, and return how long it keeps the lock; None beyond the limit."""
+    program = (
+        "import sys, migrator.session as m\n"
+        "from steps.content.observations import INTEREST\n"
+        "m.SETTINGS = {**m.SETTINGS, 'client_connection_check_interval': sys.argv[2]}\n"
+        "s = m.Session(sys.argv[1], INTEREST)\n"
+        "s.open(); s.hold_tool_lock(); print('holds', flush=True)\n"
+        "s.connection.execute('SELECT pg_sleep(60)')\n"
+    )
+    conninfo = workshop.server.conninfo(workshop.database, workshop.user)
+    tool = subprocess.Popen(
+        [sys.executable, "-c", program, conninfo, check_interval], stdout=subprocess.PIPE, text=True
+    )
+    assert tool.stdout is not None
+    assert tool.stdout.readline() == "holds\n"
+    with workshop.server.connect(workshop.database) as onlooker:
+        sleeps = "SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND datname = current_database()"
+        assert wait_until(lambda: onlooker.execute(sleeps).fetchone() is not None, limit_seconds=10)
+        tool.kill()
+        tool.wait()
+        tool.stdout.close()
+        begun = time.monotonic()
+        held = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = %s::bigint & 4294967295"
+        gone = wait_until(lambda: onlooker.execute(held, [TOOL_LOCK]).fetchone() is None, limit_seconds=limit_seconds)
+        if gone:
+            return time.monotonic() - begun
+        onlooker.execute(sleeps.replace("SELECT FROM", "SELECT pg_terminate_backend(pid) FROM"))
+    return None
+
+
+def test_the_server_notices_a_killed_tool(make_workshop: MakeWorkshop) -> None:
+    """In the middle of a long statement the lock is let go within seconds; without our setting it would not be."""
+    workshop = make_workshop()
+    seconds = seconds_until_let_go(workshop, SETTINGS["client_connection_check_interval"], 10)
+    assert seconds is not None
+    assert seconds < 3.0
+    assert seconds_until_let_go(workshop, "0", 5) is None
 
 
 def test_the_server_looks_after_our_connection(make_workshop: MakeWorkshop) -> None:
