@@ -86,7 +86,7 @@ def ways(server: Server, folder: Path, password: str) -> dict[str, Way]:
 
 
 TO_THE_END = ("--database", "--env-file", "--admin-database")
-"""Ways on which a whole migration is walked; on the others its beginning, which reads the password in the same place."""
+"""Ways on which a whole migration is walked; on the others its beginning, which reads the password there too."""
 WAYS = ("--database", "DB_URL", "DB_PASSWORD", "DB_PASSWORD_FILE", "--env-file", "PGPASSWORD", "PGPASSFILE")
 
 
