@@ -178,6 +178,7 @@ class Schema:
     name: str
     mine: bool
     may_create: bool
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ SELECT json_build_object(
         FROM interest, me, pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS v
         LEFT JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole
         WHERE s.setdatabase IN (0, me.database_oid)),
-    'schemas', (SELECT json_agg(json_build_object('name', nspname, 'mine', pg_has_role(nspowner, 'USAGE'),
+    'schemas', (SELECT json_agg(json_build_object('name', nspname, 'owner', pg_get_userbyid(nspowner), 'mine', pg_has_role(nspowner, 'USAGE'),
                                                   'may_create', has_schema_privilege(oid, 'CREATE')))
         FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)'),
     'dependents', (SELECT json_agg(DISTINCT jsonb_build_object(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -270,6 +270,23 @@ class Content(Copyable, Protocol):
 
     def explain_loss(self, catalog: Catalog) -> Sequence[tuple[str, str]]:
         """Return lines (label, text) that explain why a connection may have been lost in the middle."""
+
+
+class Undoable(Content, Protocol):
+    """Content whose path can be taken back."""
+
+    @property
+    def interest_back(self) -> Interest:
+        """What the snapshot has to contain on the way back."""
+
+    def fence(self, finished: Callable[[Catalog, Facts], bool]) -> tuple[Step, Step]:
+        """Return the steps that keep the application out until everything is taken back, and let it in again."""
+
+    def overview_back(self, catalog: Catalog, facts: Facts) -> Overview:
+        """Return what was found, and what it was before the run."""
+
+    def ending_back(self, catalog: Catalog, facts: Facts, to: Step | None) -> Ending:
+        """Return what is true now that everything is taken back, or everything from step `to` on."""
 
 
 class Examinable(Content, Protocol):

@@ -138,6 +138,18 @@ class Contradiction(MigratorError):
     exit_code = ExitCode.REFUSED
 
 
+class NothingToTakeBack(MigratorError):
+    """no run is known that could be taken back; nothing was changed"""
+
+    exit_code = ExitCode.BLOCKED
+
+
+class WayBackClosed(MigratorError):
+    """there is no way back any more; nothing was changed"""
+
+    exit_code = ExitCode.BLOCKED
+
+
 class StatementFailed(MigratorError):
     """a statement failed and was rolled back"""
 

@@ -11,6 +11,9 @@ from typing import ClassVar
 from migrator.catalog import Catalog
 from migrator.step import UNDO, Actor, Blocker, Fact, Facts, NoWayBack, Statement, Step
 
+TAKE_BACK = "take back: "
+"""What stands before the title of a step that is taken back."""
+
 
 class TakeBack(Step):
     """The opposite of a step: what undoes it is its plan."""
@@ -20,7 +23,7 @@ class TakeBack(Step):
     def __init__(self, step: Step) -> None:
         self.step = step
         self.key = f"{UNDO}{step.key}"
-        self.title = f"take back: {step.title}"
+        self.title = f"{TAKE_BACK}{step.title}"
         self.documentation = step.documentation
 
     @property

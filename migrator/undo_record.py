@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from migrator.step import Fact, Facts, Json
+
+if TYPE_CHECKING:
+    from migrator.journal import RunRecord
 
 NAME = "undo"
 """The fact that carries it; its value is null as soon as a run goes forward again."""
@@ -56,3 +59,9 @@ class UndoRecord:
 
 
 GOING_FORWARD = Fact(NAME, None)
+
+
+def under_way(run: RunRecord | None, facts: Facts) -> RunRecord | None:
+    """Return the run that a start goes on with: neither finished nor taken back as a whole."""
+    undone = UndoRecord.of(facts)
+    return run if run and not run.finished_at and not (undone and undone.of_everything) else None

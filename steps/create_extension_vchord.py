@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 from psycopg.sql import SQL, Identifier, Literal
 
-from migrator.catalog import Catalog, Dependent, StoredSetting
+from migrator.catalog import Catalog, Dependent
 from migrator.step import SUPERUSER, Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
 from steps.shared import worker
 from steps.shared.before import extension_before, extension_facts, probes_before, setting_facts
 from steps.shared.names import PGVECTOR, PROBES, VCHORD
+from steps.shared.state import stored_probes
 
 SCHEMA = "public"
 
@@ -100,7 +101,7 @@ def _in_use(dependent: Dependent) -> Blocker:
 
 def _probes_back(catalog: Catalog, facts: Facts) -> tuple[Statement, ...]:
     known, before = probes_before(facts)
-    now = next((s.value for s in _stored_probes(catalog)), None)
+    now = stored_probes(catalog)
     if not known or now == before:
         return ()
     database, owner = Identifier(catalog.database.name), Privilege(Right.DATABASE_OWNER)
@@ -109,11 +110,6 @@ def _probes_back(catalog: Catalog, facts: Facts) -> tuple[Statement, ...]:
         return (Statement("reset-probes", reset, "it was not set before", owner),)
     put_back = SQL("ALTER DATABASE {} SET vchordrq.probes = {}").format(database, Literal(before))
     return (Statement("set-probes", put_back, "as it was before", owner),)
-
-
-def _stored_probes(catalog: Catalog) -> list[StoredSetting]:
-    own = catalog.database.name
-    return [s for s in catalog.stored_settings if s.database == own and not s.role and s.name == PROBES]
 
 
 def _probes_are_set(catalog: Catalog) -> bool:

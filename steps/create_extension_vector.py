@@ -39,6 +39,6 @@ class CreateExtensionVector(Step):
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
         """Read-only. Drop it where this step created it; RESTRICT refuses while anything uses it."""
         before = extension_before(facts, PGVECTOR)
-        if before is None or before.get("version") is not None:
+        if before is None or before.get("version") is not None or catalog.extensions[PGVECTOR].version is None:
             return ()
-        return (Statement("drop-extension", SQL("DROP EXTENSION IF EXISTS vector"), "was not there before", SUPERUSER),)
+        return (Statement("drop-extension", SQL("DROP EXTENSION vector"), "was not there before", SUPERUSER),)

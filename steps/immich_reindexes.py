@@ -14,7 +14,7 @@ from migrator.locks import holder_of
 from migrator.step import Actor, Blocker, Fact, Facts, NoWayBack, Statement, Step
 from steps.advice.instructions import start_immich
 from steps.shared import restoring, worker
-from steps.shared.before import column_facts, extension_facts, setting_facts
+from steps.shared.before import column_facts, extension_facts, schema_facts, setting_facts
 from steps.shared.names import IMMICH_STARTUP_LOCK, TABLES
 from steps.shared.options import Options
 from steps.shared.state import column_of, is_converted, is_indexed
@@ -60,7 +60,7 @@ class ImmichReindexes(Step):
     def record(self, catalog: Catalog) -> Sequence[Fact]:
         """Read-only. Columns, indexes, extensions and settings as they are: Immich changes them itself."""
         tables = [fact for table in TABLES for fact in column_facts(catalog, table)]
-        return (*tables, *extension_facts(catalog), *setting_facts(catalog))
+        return (*tables, *extension_facts(catalog), *setting_facts(catalog), *schema_facts(catalog))
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
         """Read-only. Table by table what Immich did: its index, and the column's type where it converted it."""

@@ -34,5 +34,5 @@ class LetImmichIn(Step):
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Read-only. Release the lock."""
         sql = SQL("SELECT pg_advisory_unlock({})").format(Literal(IMMICH_STARTUP_LOCK))
-        why = "Immich may start: it will find its indexes as it wants them"
+        why = "Immich may start: nothing more is changed in its tables"
         return (Statement("release-lock-200", sql, why, alone=True),)

@@ -43,7 +43,7 @@ from steps.restore_table import RestoreTable
 from steps.server_fits import ServerFits
 from steps.shared.names import FACE_SEARCH, SMART_SEARCH
 from steps.shared.options import Options
-from steps.shared.state import both_converted, everything_in_vectorchord
+from steps.shared.state import Finished, both_converted, everything_in_vectorchord
 from steps.shared.update_state import is_finished
 from steps.uninstall_pgvectors import UninstallPgvectors
 from steps.unset_vector_extension import UnsetVectorExtension
@@ -219,6 +219,11 @@ def pgvector(options: Options) -> tuple[Step, ...]:
             )
         ),
     )
+
+
+def fence(options: Options, finished: Finished) -> tuple[Step, Step]:
+    """Return what stands before and behind a way back: Immich is kept out until everything is taken back."""
+    return KeepImmichOut(options, finished), LetImmichIn(finished)
 
 
 AUTOMATIC_GROUPS = {

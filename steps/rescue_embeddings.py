@@ -84,6 +84,8 @@ class RescueEmbeddings(Step):
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
         """Read-only. None: the type that the columns were of is gone, and what could make it again with it."""
+        if catalog.extensions[PGVECTORS].version is not None:
+            return ()  # one transaction, which has not been committed
         return NoWayBack(
             "the embeddings were rescued because pgvecto.rs could not be used any more",
             fix=("only the copy of the data directory that was made before leads back",),

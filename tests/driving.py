@@ -113,6 +113,12 @@ class Operator:
     def do(self, step: str, shown: str = "") -> None:
         """Do what a step waits for; `shown` is what the screen says of it, where that is needed."""
         self.did.append(step)
+        if step.startswith("undo-"):
+            self._do_back(step, shown)
+        else:
+            self._do(step, shown)
+
+    def _do(self, step: str, shown: str) -> None:
         match step:
             case "install-pgvector":
                 self.server.install("vector")
@@ -137,6 +143,18 @@ class Operator:
             case _:
                 raise AssertionError(f"nobody is asked for step {step}:\n{shown}")
 
+    def _do_back(self, step: str, shown: str) -> None:
+        """Do what a step waits for while it is taken back."""
+        if "wanted    shared_preload_libraries" in shown:
+            self.server.set_preload(self._wanted(shown))
+            self.server.restart()
+        elif "wanted    a restart" in shown:
+            self.server.restart()
+        elif re.search("^ +(do +)?(CREATE|DROP|ALTER) .*;$", shown, re.MULTILINE):
+            self._run_as_dba(shown)
+        else:
+            raise AssertionError(f"nobody is asked for step {step}:\n{shown}")
+
     def _exchange(self) -> None:
         """Take the server away, and come back with other libraries below the same data."""
         self.server.stop()
@@ -149,6 +167,12 @@ class Operator:
         conf = (self.server.data / "postgresql.conf").read_text()
         found = re.search(r"^shared_preload_libraries = '(.*)'$", conf, re.MULTILINE)
         return [element.strip() for element in found[1].split(",") if element.strip()] if found else []
+
+    def _wanted(self, screen: str) -> str:
+        """Return the list that the screen asks for."""
+        asked = re.findall(r"^ +wanted +shared_preload_libraries = '(.*)'", screen, re.MULTILINE)
+        assert asked, screen
+        return str(asked[-1])
 
     def _run_as_dba(self, screen: str) -> None:
         """Run the SQL that the screen shows, as it stands there."""

@@ -18,6 +18,7 @@ COMMANDS = {
     "status": "Show where a migration stands; changes nothing.",
     "backup": "Copy the embeddings into files; changes nothing.",
     "restore": "Put the embeddings of a copy back.",
+    "undo": "Take a migration back, its last step first.",
     "update": "Go to a newer VectorChord that was installed.",
     "prepare": "Make a fresh database as Immich wants it.",
     "demo": "Try the tool on a throw-away server.",

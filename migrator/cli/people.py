@@ -33,11 +33,19 @@ class Answers:
     def start(self, situation: Situation) -> bool:
         """Show the first screen, then ask."""
         if not self._quiet:
-            for line in first_screen(situation):
+            for line in self.screen(situation):
                 stderr().print(line, soft_wrap=True)
         if self._yes:
             return True
-        return self._may_ask and click.confirm("\nStart?" if not situation.resumed_from else "\nGo on?", err=True)
+        return self._may_ask and click.confirm(self.question(situation), err=True)
+
+    def screen(self, situation: Situation) -> Sequence[str]:
+        """Return what is read before the first question."""
+        return first_screen(situation)
+
+    def question(self, situation: Situation) -> str:
+        """Return the first question."""
+        return "\nStart?" if not situation.resumed_from else "\nGo on?"
 
     def copy(self, offered: CopyOffer) -> bool:
         """Ask about the copy; Enter takes it, and so does --yes."""
@@ -111,6 +119,7 @@ def first_screen(situation: Situation) -> list[str]:
             f"Going on with the run of {situation.resumed_from[:16].replace('T', ' ')} UTC{where}: "
             f"{of - left} of {of} steps are done."
         )
+        lines += _turning(situation)
         lines += [line for note in situation.told for line in text.wrapped(f"Note: {note}.")]
         lines += _copy(situation.copy)
         if not situation.interrupted_at:
@@ -130,6 +139,17 @@ def _copy(offered: CopyOffer | None) -> list[str]:
     return text.wrapped(
         f"Before the first change a copy of the embeddings, about {size}, is written to "
         f"{text.short(offered.place)}{leave_out}."
+    )
+
+
+def _turning(situation: Situation) -> list[str]:
+    """Say so where the run was being taken back, and this start turns it around."""
+    if situation.undo is None:
+        return []
+    was = "was being" if situation.undo.under_way else "was"
+    how_far = f" as far as {situation.undo.to}" if situation.undo.to else ""
+    return text.wrapped(
+        f"It {was} taken back{how_far} (migrate undo). This goes forward again, from what is there now."
     )
 
 

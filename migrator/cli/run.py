@@ -19,7 +19,7 @@ from migrator.cli.render.json_lines import JsonRenderer
 from migrator.cli.render.lines import LineRenderer
 from migrator.cli.render.terminal import TerminalRenderer
 from migrator.cli.settings_file import settings_file_of
-from migrator.commands.asking import Request, Result
+from migrator.commands.asking import Person, Request, Result
 from migrator.commands.run import run
 from migrator.content import Content
 from migrator.errors import ExitCode
@@ -62,7 +62,7 @@ def migrate(options: Mapping[str, object]) -> int:
         copy_to=cast("Path | None", options["backup"]),
         copies=not options["no_backup"],
     )
-    return carry_out(request, content, options)
+    return carry_out(partial(run, request, content), options)
 
 
 def content_for(options: Mapping[str, object]) -> Content:
@@ -104,11 +104,13 @@ def content_of(options: Mapping[str, object]) -> ImmichContent:
     )
 
 
-def carry_out(request: Request, content: Content, options: Mapping[str, object]) -> int:
-    """Run with the renderer and the person that the options ask for; return the exit code."""
+def carry_out(
+    start: Callable[[Person, Emit], Result], options: Mapping[str, object], answers: type[Answers] = Answers
+) -> int:
+    """Start with the renderer and the person that the options ask for; return the exit code."""
     as_json = bool(options["as_json"])
     emit, pause = renderer(as_json=as_json)
-    person = Answers(
+    person = answers(
         yes=bool(options["yes"]),
         confirm=_text(options.get("confirm")),
         may_ask=not options["no_input"] and not as_json,
@@ -116,7 +118,7 @@ def carry_out(request: Request, content: Content, options: Mapping[str, object])
         pause=pause,
     )
     try:
-        result = run(request, content, person, emit)
+        result = start(person, emit)
     finally:
         pause()
     if isinstance(emit, JsonRenderer):

@@ -15,6 +15,7 @@ from migrator.cli.render import text
 from migrator.cli.run import content_for
 from migrator.commands.status import Status, StepStatus, status
 from migrator.journal import beside, journal_path
+from migrator.undo_record import UndoRecord
 
 JSON_SCHEMA = "1.0"
 
@@ -62,6 +63,8 @@ def _lines(found: Status) -> list[str]:
             lines.append(f"         finished {found.run.finished_at}")
     if found.copy is not None:
         lines += [f"copy     {text.kept_copy(*found.copy)}"]
+    if found.undo is not None:
+        lines.append(f"undo     {_way_back(found.undo)}")
     if found.server_error:
         lines.append(f"server   could not be seen: {found.server_error}")
     elif found.same_database is False:
@@ -79,13 +82,24 @@ def _step_line(step: StepStatus) -> str:
     return f"  {step.number:>2}  {step.title:<44} {shown:<8}{journal}".rstrip()
 
 
+def _way_back(undo: UndoRecord) -> str:
+    how_far = f"as far as {undo.to}" if undo.to else "as a whole"
+    if undo.under_way:
+        return f"under way since {undo.began_at}, {how_far}"
+    return f"taken back {how_far} on {undo.ended_at}"
+
+
 def _last(found: Status) -> str:
     if not found.steps:
         return "Next: start the server, then run the same command again."
-    if found.next_step is None:
+    if found.undo is not None and found.undo.under_way:
+        waits = found.last is not None and found.last.event == "waiting"
+        where = f" It waits in {found.last.step} since {found.last.at}." if found.last and waits else ""
+        to = f" --to {found.undo.to}" if found.undo.to else ""
+        return f"The run is being taken back.{where} Next: migrate undo{to}"
+    last, step = max(step.number for step in found.steps), found.next_step
+    if step is None:
         return "Every step is done."
-    last = max(step.number for step in found.steps)
-    step = found.next_step
     waiting = f"  waiting since {step.at}" if step.journal == "waiting" else ""
     source = found.run.source if found.run else "pgvecto.rs"
     again = "update" if source == "update" else f"--from {source}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,7 @@ from migrator.cli.console import choose
 from migrator.cli.logging import log_to
 from migrator.cli.run import carry_out, content_for, harmless
 from migrator.commands.asking import Request
+from migrator.commands.run import run
 from migrator.journal import beside, journal_path
 from migrator.step import Json
 from steps.content.update import UPDATING
@@ -63,4 +65,4 @@ def command(**options: object) -> int:
         journal=journal,
         restart_command=cast("str | None", options["restart_command"]),
     )
-    return carry_out(request, content, options)
+    return carry_out(partial(run, request, content), options)

@@ -53,6 +53,8 @@ class Request:
 class Situation:
     """What was found before anything is done."""
 
+    source: str
+
     address: tuple[str, str, str, str]
     catalog: Catalog
     facts: Facts

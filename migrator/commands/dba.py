@@ -64,4 +64,5 @@ def _script(tasks: Sequence[tuple[Step, Sequence[Statement]]], catalog: Catalog)
         yield f"-- Step {step.documentation.number}: {step.title}"
         yield from statements_as_script(step.key, statements)
     yield ""
-    yield r"\echo 'Done. The migration goes on with: migrate'"
+    again = "migrate undo" if tasks[0][0].takes_back else "migrate"
+    yield rf"\echo 'Done. The migration goes on with: {again}'"

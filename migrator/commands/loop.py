@@ -92,9 +92,9 @@ class Loop:
             except ConnectionLost as lost:
                 raise self._tell_what_is_true(engine, lost) from lost
             if outcome.kind == "done":
-                self.ended(self.journal)
                 ending = self.content.ending(self.session.catalog(), self.journal.facts(), path)
                 copy = made_before(self.journal.facts())
+                self.ended(self.journal)
                 return Result(ExitCode.DONE, outcome, ending, self.journal.seconds_of_work(), copy)
             if outcome.kind == "blocked":
                 return Result(ExitCode.BLOCKED, outcome)

@@ -15,6 +15,8 @@ from migrator.journal import Journal, journal_path
 from migrator.journal_damage import note as damage_note
 from migrator.session import Session, refuse_standby, session_statements
 from migrator.step import Actor, Blocker, Documentation, Facts, NoWayBack, Statement, Step
+from migrator.take_back import TakeBack
+from migrator.undo_record import under_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ def plan_steps(steps: tuple[Step, ...], catalog: Catalog, facts: Facts) -> list[
     first_left = True
     for step in steps:
         done = step.is_done(catalog, facts)
-        blockers = () if done or not first_left else tuple(step.check(catalog, facts))
+        # what a later step may run into is not known yet, but a way back that is closed is
+        known = first_left or (isinstance(step, TakeBack) and step.closed(catalog, facts) is not None)
+        blockers = tuple(step.check(catalog, facts)) if known and not done else ()
         first_left = first_left and done
         planned.append(
             PlannedStep(
@@ -139,7 +143,8 @@ def known_to_journal(session: Session, catalog: Catalog, journal: FilePath | Non
         return {}, None
     try:
         existing.belongs_to(Identity.of(catalog))
-        run = existing.run
-        return existing.facts(), run.path if run and not run.finished_at else None
+        facts = existing.facts()
+        run = under_way(existing.run, facts)
+        return facts, run.path if run else None
     finally:
         existing.close()

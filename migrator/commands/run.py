@@ -21,7 +21,7 @@ from migrator.journal import Journal
 from migrator.journal_damage import note as damage_note
 from migrator.session import Session, refuse_standby
 from migrator.step import Facts
-from migrator.undo_record import GOING_FORWARD, NAME, UndoRecord
+from migrator.undo_record import GOING_FORWARD, NAME, UndoRecord, under_way
 
 ADDRESS = "address"
 """The name under which a start's host and port stand among its arguments in the journal."""
@@ -130,10 +130,9 @@ def _look(session: Session, request: Request, content: Content, catalog: Catalog
             journal.belongs_to(Identity.of(catalog))
             facts = journal.facts()
             told += filter(None, [moved(journal.last_arguments().get(ADDRESS), session.place)])
-            record, undone = journal.run, UndoRecord.of(facts)
-            under_way = record is not None and not record.finished_at and not (undone and undone.of_everything)
-            resumed_from = record.started_at if record and under_way else None
-            begun = record.path if record and under_way else None
+            record, undone = under_way(journal.run, facts), UndoRecord.of(facts)
+            resumed_from = record.started_at if record else None
+            begun = record.path if record else None
             last = max(journal.events(), key=lambda event: event.id, default=None)
             interrupted_at = last.step if last and last.event == "started" else None
         finally:
@@ -142,6 +141,7 @@ def _look(session: Session, request: Request, content: Content, catalog: Catalog
     left = tuple(pending(path.steps, catalog, facts))
     copies = request.copies and any(step.copied_before for step in left)
     return Situation(
+        source=request.source,
         address=session.address,
         catalog=catalog,
         facts=facts,

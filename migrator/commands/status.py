@@ -16,6 +16,7 @@ from migrator.journal import EventRecord, RunRecord
 from migrator.journal_damage import note as damage_note
 from migrator.session import Session
 from migrator.step import Facts, Json, Step
+from migrator.undo_record import UndoRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Status:
     steps: tuple[StepStatus, ...]
     copy: tuple[Path, int] | None = None
     """Where the copy of what was changed is, and how large."""
+    undo: UndoRecord | None = None
+    """What the journal knows of a way back, under way or ended."""
 
     @property
     def next_step(self) -> StepStatus | None:
@@ -116,6 +119,7 @@ def status(conninfo: str, content_for: Callable[[Mapping[str, Json]], Content], 
         same,
         steps,
         made_before(facts),
+        UndoRecord.of(facts),
     )
 
 

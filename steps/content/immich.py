@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -12,14 +12,15 @@ from migrator.absence import Absence
 from migrator.catalog import Catalog, Column, Extension, Interest
 from migrator.content import ComponentLine, Copying, Ending, Finding, Overview, Path, Restoration, Saved, TableLine
 from migrator.execute import Diagnosis
-from migrator.step import PROVEN, Blocker, Facts
+from migrator.step import PROVEN, Blocker, Facts, Step
 from steps.advice import known_errors
 from steps.advice.environment import shown
-from steps.content import copying, restoring
+from steps.content import copying, going_back, restoring
 from steps.content.choice import Source, begun_by_others, choose
 from steps.content.examination import examine
 from steps.content.examination_observations import EXAMINED
 from steps.content.observations import INTEREST, LEFT_FILES
+from steps.paths import fence
 from steps.shared import other_databases, worker
 from steps.shared.clip_models import model_warnings
 from steps.shared.immich_releases import next_release, release_warnings, today
@@ -132,6 +133,23 @@ class ImmichContent:
         """Return what will stop the path later on and can be mended now."""
         found = examine(catalog, facts, self.options, path)
         return [finding.blocker for finding in found if finding.status == "blocked" and finding.blocker is not None]
+
+    @property
+    def interest_back(self) -> Interest:
+        """What the snapshot has to contain on the way back."""
+        return going_back.INTEREST_BACK
+
+    def fence(self, finished: Callable[[Catalog, Facts], bool]) -> tuple[Step, Step]:
+        """Return the steps that hold Immich's start-up lock until everything is taken back."""
+        return fence(self.options, finished)
+
+    def overview_back(self, catalog: Catalog, facts: Facts) -> Overview:
+        """Return what was found, and what it was before the run."""
+        return going_back.overview(catalog, facts, self.options)
+
+    def ending_back(self, catalog: Catalog, facts: Facts, to: Step | None) -> Ending:
+        """Return what is true now that everything is taken back, or everything from step `to` on."""
+        return going_back.ending(catalog, facts, self.options, to, self.source)
 
     def ending(self, catalog: Catalog, facts: Facts, path: Path) -> Ending:
         """Return what is true now that every step is done."""

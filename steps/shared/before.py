@@ -12,7 +12,7 @@ from migrator.catalog import Catalog, Column
 from migrator.settings import PRELOAD, library_name
 from migrator.step import Fact, Facts, Json
 from steps.shared import preload
-from steps.shared.names import PGVECTOR, PGVECTORS, PROBES, VCHORD, Embeddings
+from steps.shared.names import LEFTOVER_CONSTRAINT, PGVECTOR, PGVECTORS, PROBES, VCHORD, Embeddings
 from steps.shared.state import column_of, definition, indexes_on, mapping
 
 NOTHING_RECORDED = "nothing is recorded of what was there before this run"
@@ -61,6 +61,9 @@ def column_facts(catalog: Catalog, table: Embeddings) -> tuple[Fact, ...]:
         "typmod": column.typmod,
         "storage": column.storage,
         "comment": column.comment,
+        "leftover_constraint": any(
+            (c.schema, c.table, c.name) == (column.schema, column.table, LEFTOVER_CONSTRAINT) for c in catalog.checks
+        ),
     }
     indexes: Json = [definition(index) for index in indexes_on(catalog, column)]
     return (
@@ -77,6 +80,17 @@ def extension_facts(catalog: Catalog) -> tuple[Fact, ...]:
         if (e := catalog.extensions[name])
     }
     return (Fact("extensions.before", value, first=True),)
+
+
+def schema_facts(catalog: Catalog) -> tuple[Fact, ...]:
+    """Return who owns pgvecto.rs's schema: that is not always who created the extension."""
+    schema = catalog.schemas.get(PGVECTORS)
+    return (Fact("schema.before", schema.owner if schema else None, first=True),)
+
+
+def schema_owner_before(facts: Facts) -> str | None:
+    """Return who owned pgvecto.rs's schema before the run; None where there was none, or nobody recorded it."""
+    return _text(facts.get("schema.before"))
 
 
 def setting_facts(catalog: Catalog) -> tuple[Fact, ...]:
@@ -106,6 +120,11 @@ def column_before(facts: Facts, table: Embeddings) -> ColumnBefore | None:
         storage=str(found.get("storage")),
         comment=_text(found.get("comment")),
     )
+
+
+def had_leftover_constraint(facts: Facts, table: Embeddings) -> bool:
+    """Tell whether an interrupted Immich had left its constraint behind."""
+    return mapping(facts.get(f"column.{table.table}")).get("leftover_constraint") is True
 
 
 def indexes_before(facts: Facts, table: Embeddings) -> tuple[IndexBefore, ...]:

@@ -20,8 +20,12 @@ from steps.shared.options import Options
 
 
 def to_add(catalog: Catalog, facts: Facts, library: str) -> bool:
-    """Tell whether a library was preloaded before the run and will not be after the next start."""
-    return was_preloaded(facts, library) is True and preload.will_lack(catalog, library)
+    """Tell whether a library was preloaded before the run and will not be after the next start, but could be.
+
+    One that is listed and not installed keeps PostgreSQL from starting.
+    """
+    installed = catalog.extensions[library].offered is not None
+    return installed and was_preloaded(facts, library) is True and preload.will_lack(catalog, library)
 
 
 def to_remove(catalog: Catalog, facts: Facts, library: str) -> bool:
@@ -33,7 +37,7 @@ def with_pgvectors(catalog: Catalog, facts: Facts) -> Sequence[Statement]:
     """Return what has pgvecto.rs loaded again, if it was."""
     if not to_add(catalog, facts, PGVECTORS):
         return ()
-    return _statements(catalog, _elements(catalog, facts, add=PGVECTORS))
+    return _statements(catalog, _elements(catalog, facts))
 
 
 def without_vectorchord(catalog: Catalog, facts: Facts) -> Sequence[Statement]:
@@ -45,7 +49,7 @@ def without_vectorchord(catalog: Catalog, facts: Facts) -> Sequence[Statement]:
 
 def blockers_with_pgvectors(catalog: Catalog, facts: Facts, options: Options) -> Sequence[Blocker]:
     """Return an operator's task where ALTER SYSTEM would not decide the value, or is not wanted."""
-    return _by_hand(catalog, _elements(catalog, facts, add=PGVECTORS), options, "preload vectors.so again")
+    return _by_hand(catalog, _elements(catalog, facts), options, "preload vectors.so again")
 
 
 def blockers_without_vectorchord(catalog: Catalog, facts: Facts, options: Options) -> Sequence[Blocker]:
@@ -56,10 +60,16 @@ def blockers_without_vectorchord(catalog: Catalog, facts: Facts, options: Option
     )
 
 
-def _elements(catalog: Catalog, facts: Facts, add: str | None = None, remove: str | None = None) -> tuple[str, ...]:
-    """Return the list to write; in the order and spelling of before as soon as it is the same again."""
+def _elements(catalog: Catalog, facts: Facts, remove: str | None = None) -> tuple[str, ...]:
+    """Return the list to write; in the order and spelling of before as soon as it is the same again.
+
+    A library that was in it comes in again wherever it is installed: one that is listed and missing keeps PostgreSQL
+    from starting.
+    """
     before = libraries_before(facts) or ()
-    merged = preload.merged(catalog, (add,) if add else (), remove=(remove,) if remove else ())
+    offered = catalog.extensions[PGVECTORS].offered is not None
+    add = (PGVECTORS,) if offered and PGVECTORS in preload.names(before) else ()
+    merged = preload.merged(catalog, add, remove=(remove,) if remove else ())
     if preload.names(merged) == preload.names(before):
         return before
     spelling = {library_name(element): element for element in before}
@@ -68,7 +78,7 @@ def _elements(catalog: Catalog, facts: Facts, add: str | None = None, remove: st
 
 def _statements(catalog: Catalog, elements: Sequence[str]) -> Sequence[Statement]:
     """Return one ALTER SYSTEM; where the operator has to edit the list, that stands in the way of it."""
-    if _is_below(catalog, elements):
+    if not elements or _is_below(catalog, elements):
         sql = SQL("ALTER SYSTEM RESET {}").format(Identifier(PRELOAD))
         why = "a file says the same below it; in force after a restart, and never followed by a reload"
         return (Statement("alter-system", sql, why, SUPERUSER, alone=True),)

@@ -57,7 +57,7 @@ def rewritten(
         rewriting.lock(column),
         rewriting.measure_before(table.table, column, measure, recorded=False),
         *rewriting.drop_what_forbids_it(catalog, column),
-        rewriting.rewrite(table.table, column, _to(column, before), f"back to {_name(before)}, as it was"),
+        rewriting.rewrite(table.table, column, _to(column, before), f"back to {type_name(before)}, as it was"),
         rewriting.measure_after(table.table, column, measure, final=False),
         *notes,
         Statement("analyze", SQL("ANALYZE {}").format(_table(column)), "the planner knows the rows again",
@@ -202,7 +202,8 @@ def _to(column: Column, before: ColumnBefore) -> Composed:
     )
 
 
-def _name(before: ColumnBefore) -> str:
+def type_name(before: ColumnBefore) -> str:
+    """Return the type that a column had, as a person writes it."""
     if before.extension is None:
         return "real[]"
     schema = "" if before.type_schema == "public" else f"{before.type_schema}."

@@ -10,7 +10,17 @@ from psycopg.sql import SQL, Identifier
 from migrator.catalog import Catalog, Column, Index
 from migrator.step import Blocker, Facts, Json
 from steps.shared.index import fits, lists_of
-from steps.shared.names import COLUMN, PGVECTOR, PGVECTORS, PGVECTORS_LOADED, TABLES, VCHORD, VCHORD_LOADED, Embeddings
+from steps.shared.names import (
+    COLUMN,
+    PGVECTOR,
+    PGVECTORS,
+    PGVECTORS_LOADED,
+    PROBES,
+    TABLES,
+    VCHORD,
+    VCHORD_LOADED,
+    Embeddings,
+)
 from steps.shared.versions import at_most
 
 LAST_RELEASE_THAT_A_RELOAD_CRIPPLES = "0.2.1"
@@ -115,6 +125,12 @@ def both_converted(catalog: Catalog, _facts: Facts) -> bool:
 def everything_in_vectorchord(catalog: Catalog, facts: Facts) -> bool:
     """Tell whether both tables are converted, indexed and analyzed."""
     return all(is_converted(catalog, t) and is_indexed(catalog, facts, t) and is_analyzed(catalog, t) for t in TABLES)
+
+
+def stored_probes(catalog: Catalog) -> str | None:
+    """Return the value of `vchordrq.probes` that is stored for the database; None where there is none."""
+    own = [s for s in catalog.stored_settings if s.database == catalog.database.name and not s.role]
+    return next((s.value for s in own if s.name == PROBES), None)
 
 
 def needs_pgvectors(catalog: Catalog) -> bool:

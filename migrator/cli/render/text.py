@@ -56,9 +56,9 @@ def header(address: tuple[str, str, str, str], catalog: Catalog, overview: Overv
     return lines if len(lines[0]) <= WIDTH else [lines[0].split("   ")[0], f"{version}   {overview.application}"]
 
 
-def found(overview: Overview) -> list[str]:
+def found(overview: Overview, heading: str = "then") -> list[str]:
     """Say what was found and what it will be."""
-    rows = [("table", "rows", "today", "then")]
+    rows = [("table", "rows", "today", heading)]
     rows += [(t.name, "?" if t.rows is None else f"{t.rows:,}", t.today, t.then) for t in overview.tables]
     rows += [(c.name, "", c.today, c.then) for c in overview.components]
     widths = [max(len(row[n]) for row in rows) for n in range(3)]

@@ -1,0 +1,246 @@
+"""Whole routes there and back, through the real command: afterwards everything is what it was before the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from driving import BLOCKED, DONE, USAGE, WAITING, Finished, Operator, Tool, start, waits_for, walk
+from journey import EndState, end_state
+from servers import MakeServer
+
+from migrator.sandbox.immich import ImmichDatabase
+from migrator.sandbox.server import Server
+
+ROWS = 40
+Role = Literal["superuser", "owner"]
+
+
+@dataclass(slots=True)
+class Traveller:
+    """One database, whoever works on it, and the operator beside them.
+
+    Attributes:
+        there: The command line of the run, without database and journal.
+        alone: Whether the tool restarts the server itself, and writes the preload list.
+    """
+
+    server: Server
+    tool: Tool
+    operator: Operator
+    there: Sequence[str]
+    alone: bool = True
+
+    def go(self, *more: str, until: str | None = None) -> Finished:
+        """Run the migration, with the operator's help, to its end or until it waits for a step."""
+        return walk(self.tool, self.operator, *self.there, *self._ours(), *more, until=until)
+
+    def back(self, *more: str, until: str | None = None) -> Finished:
+        """Take it back, with the operator's help."""
+        return walk(self.tool, self.operator, "undo", "--yes", "--no-input", *self._ours(), *more, until=until)
+
+    def state(self) -> EndState:
+        """Look at what the server holds."""
+        return end_state(self.server)
+
+    def auto_conf(self) -> str:
+        """Return what ALTER SYSTEM has written about preloaded libraries."""
+        text = (self.server.data / "postgresql.auto.conf").read_text()
+        return "\n".join(line for line in text.splitlines() if "preload" in line)
+
+    def _ours(self) -> list[str]:
+        return ["--restart-command", self.server.restart_command()] if self.alone else ["--no-alter-system"]
+
+
+def traveller(
+    make_server: MakeServer,
+    home: Path,
+    *there: str,
+    vectors: str | None = "0.3.0",
+    role: Role = "superuser",
+    alone: bool = True,
+    preload: str | None = None,
+) -> Traveller:
+    """Return somebody with an Immich database in front of them."""
+    install = {"vectors": vectors} if vectors else {}
+    server = make_server(install=install, preload=("vectors.so" if vectors else "") if preload is None else preload)
+    ImmichDatabase(
+        rows=ROWS, owner_is_superuser=role == "superuser", source="pgvecto.rs" if vectors else "pgvector"
+    ).build(server.conninfo())
+    tool = Tool(home, server.conninfo("immich", "immich"), home / "journal.db")
+    source = "pgvecto.rs" if vectors else "pgvector"
+    arguments = ["--from", source, "--yes", "--no-input", "--confirm", "immich", *there]
+    return Traveller(server, tool, Operator(server, "0.3.0"), arguments, alone)
+
+
+def assert_back(who: Traveller, before: EndState, said: Finished) -> None:
+    """It says that everything is as before, and it is."""
+    assert said.returncode == DONE, said.stderr
+    assert said.stdout.startswith(
+        f"Taken back. {2 * ROWS} embeddings, none changed; everything is what it was before."
+    ), said.stdout
+    now = who.state()
+    assert sorted(set(now.catalogs.splitlines()) ^ set(before.catalogs.splitlines())) == []
+    assert now == before
+    assert who.auto_conf() == ""
+
+
+@pytest.mark.parametrize("vectors", ["0.2.0", "0.3.0"])
+def test_the_automatic_route_there_and_back_and_there_and_back(
+    vectors: str, make_server: MakeServer, tmp_path: Path
+) -> None:
+    """Up to the point of no return, twice: each time the catalogs, embeddings and libraries are what they were."""
+    who = traveller(make_server, tmp_path, vectors=vectors)
+    before = who.state()
+    for _ in range(2):
+        said = who.go(until="uninstall-pgvectors")
+        assert "uninstall-pgvectors waiting" in said.stderr, said.stderr
+        assert who.state().hashes == before.hashes
+        assert "extension vectors" not in who.state().catalogs
+        assert_back(who, before, who.back())
+    assert start(who.tool, "undo", "--yes").stdout.startswith("Nothing to take back: the run of ")
+
+
+@pytest.mark.parametrize("vectors", ["0.2.0", "0.3.0"])
+def test_the_automatic_route_as_owner(vectors: str, make_server: MakeServer, tmp_path: Path) -> None:
+    """Without superuser a DBA creates and drops the extensions, and an operator edits the list, in both directions."""
+    who = traveller(make_server, tmp_path, vectors=vectors, role="owner", alone=False)
+    before = who.state()
+    who.go(until="uninstall-pgvectors")
+    assert "extension vectors" not in who.state().catalogs
+    asked = len(who.operator.did)
+    assert_back(who, before, who.back())
+    assert who.operator.did[asked:] == [
+        "undo-preload-vectorchord-only",
+        "undo-drop-extension-vectors",
+        "undo-create-extension-vchord",
+        "undo-preload-both-libraries",
+    ]
+    assert who.go(until="uninstall-pgvectors").returncode == WAITING
+    assert_back(who, before, who.back())
+
+
+def test_what_only_a_dba_may_do_goes_into_a_script(make_server: MakeServer, tmp_path: Path) -> None:
+    """The script has the statements of the way back, and the next start goes on from what it did."""
+    who = traveller(make_server, tmp_path, role="owner", alone=False)
+    before = who.state()
+    who.go(until="uninstall-pgvectors")
+    script = tmp_path / "dba.sql"
+    said = who.back("--dba-script", str(script), until="undo-drop-extension-vectors")
+    assert waits_for(said) == "undo-drop-extension-vectors"
+    written = script.read_text()
+    assert "CREATE EXTENSION vectors;" in written
+    assert "goes on with: migrate undo" in written
+    assert_back(who, before, who.back())
+
+
+def test_other_libraries_stay_where_they_were_in_the_list(make_server: MakeServer, tmp_path: Path) -> None:
+    """What else is preloaded stays in it, and the list comes back in its order."""
+    who = traveller(make_server, tmp_path, preload="utf8_and_win, vectors.so")
+    before = who.state()
+    assert before.preload == "utf8_and_win, vectors.so"
+    who.go(until="uninstall-pgvectors")
+    assert who.state().preload.replace('"', "") == "vchord.so, utf8_and_win"
+    assert_back(who, before, who.back())
+
+
+@pytest.mark.parametrize("role", ["superuser", "owner"])
+def test_the_pgvector_route(role: Role, make_server: MakeServer, tmp_path: Path) -> None:
+    """Indexes of pgvector come back as they were; nothing of VectorChord is left, twice."""
+    who = traveller(make_server, tmp_path, vectors=None, role=role, alone=role == "superuser")
+    with who.server.connect("immich") as connection:
+        connection.execute("ALTER TABLE smart_search ALTER embedding SET STORAGE MAIN")
+    before = who.state()
+    assert "using hnsw" in before.catalogs
+    for _ in range(2):
+        assert who.go().returncode == DONE
+        assert "using hnsw" not in who.state().catalogs
+        said = who.back()
+        assert_back(who, before, said)
+        assert "DB_VECTOR_EXTENSION=pgvector" in said.stdout.splitlines()[-1]
+
+
+def test_what_immich_did_is_taken_back_too(make_server: MakeServer, tmp_path: Path) -> None:
+    """Where Immich converted, indexed and dropped the extension itself, the tool leads both tables back."""
+    who = traveller(make_server, tmp_path, "--reindex-by", "immich")
+    before = who.state()
+    who.go(until="uninstall-pgvectors")
+    assert "immich-reindexes" in who.operator.did
+    assert "using vchordrq" in who.state().catalogs
+    assert_back(who, before, who.back())
+
+
+def test_the_manual_route_needs_the_library_first(make_server: MakeServer, tmp_path: Path) -> None:
+    """After the exchange: exit 4 before anything is changed; with the library put back beside, all the way."""
+    who = traveller(make_server, tmp_path, "--path", "manual", alone=False)
+    before = who.state()
+    assert who.go().returncode == DONE
+    there = who.state()
+    said = who.back()
+    assert said.returncode == BLOCKED, said.stderr
+    told = " ".join(said.stderr.split())
+    assert 'no way back past step "exchange-libraries": the library of pgvecto.rs is no longer installed' in told
+    assert "nothing was changed" in told
+    assert "install pgvecto.rs 0.3.0 for PostgreSQL" in told
+    assert "migrate undo --to install-pgvector" in told
+    assert who.state() == there
+    who.server.install("vectors", "0.3.0")
+    assert_back(who, before, who.back())
+    who.server.remove("vchord")
+    assert who.go().returncode == DONE
+    assert who.state() == there
+
+
+def test_the_manual_route_back_in_two_parts(make_server: MakeServer, tmp_path: Path) -> None:
+    """Where the libraries do not fit together: to real[], exchange them, and on to pgvecto.rs, as on the way there."""
+    who = traveller(make_server, tmp_path, "--path", "manual", vectors="0.2.0", alone=False)
+    before = who.state()
+    assert who.go().returncode == DONE
+    said = who.back("--to", "install-pgvector")
+    assert said.returncode == DONE, said.stderr
+    assert said.stdout.startswith("Taken back as far as step 3, install-pgvector: it is the next one again.")
+    halfway = who.state()
+    assert "embedding type=real[]" in halfway.catalogs
+    assert "extension vchord" not in halfway.catalogs
+    assert "vchord" not in halfway.preload
+    who.server.stop()
+    who.server.remove("vchord")
+    who.server.install("vectors", "0.2.0")
+    who.server.start()
+    assert_back(who, before, who.back())
+
+
+def test_after_the_uninstallation_there_is_no_way_back(make_server: MakeServer, tmp_path: Path) -> None:
+    """Exit 4, said in words, with what would open the way; and with the package back it is open."""
+    who = traveller(make_server, tmp_path)
+    before = who.state()
+    assert who.go().returncode == DONE
+    there = who.state()
+    for more in ([], ["--to", "convert-smart-search"]):
+        said = who.back(*more)
+        assert said.returncode == BLOCKED, said.stderr
+        assert 'no way back past step "uninstall-pgvectors"' in " ".join(said.stderr.split())
+        assert "--to" not in said.stderr, "there is nothing less far"
+        assert who.state() == there
+    who.server.install("vectors", "0.3.0")
+    assert_back(who, before, who.back())
+
+
+def test_a_step_that_there_is_not(make_server: MakeServer, tmp_path: Path) -> None:
+    """Exit 2, with the names that there are."""
+    who = traveller(make_server, tmp_path)
+    who.go(until="install-vectorchord")
+    said = start(who.tool, "undo", "--yes", "--no-input", "--to", "step-7")
+    assert said.returncode == USAGE, said.stderr
+    assert "convert-smart-search, convert-face-search" in said.stderr
+
+
+def test_without_a_journal_nobody_knows_what_was_there(make_server: MakeServer, tmp_path: Path) -> None:
+    """Exit 4 with the option that names the journal; and the journal of an update says that it has no way back."""
+    who = traveller(make_server, tmp_path)
+    said = start(who.tool, "undo", "--yes", "--no-input")
+    assert said.returncode == BLOCKED, said.stderr
+    assert "--journal FILE" in said.stderr
