@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Literal
 
@@ -77,4 +77,15 @@ def statements(answers: Mapping[str, object]) -> list[Statement]:
     for answer in answers.values():
         if isinstance(answer, tuple | list):
             found += [item for item in answer if isinstance(item, Statement)]
+    return found
+
+
+def unproven_rewrites(step: Step, statements: Sequence[Statement]) -> list[str]:
+    """Return the rewrites of a plan without a comparison after them in the same transaction."""
+    found: list[str] = []
+    for place, statement in enumerate(statements):
+        rewrites = "ALTER COLUMN" in statement.sql.as_string(None) and " TYPE " in statement.sql.as_string(None)
+        compared = [s for s in statements[place:] if s.must_equal and not s.alone]
+        if rewrites and (statement.alone or not compared or any(s.alone for s in statements[place : place + 2])):
+            found.append(f"{step.key}/{statement.key}")
     return found

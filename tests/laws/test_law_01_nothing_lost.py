@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from every_step import unproven_rewrites
 from psycopg.sql import SQL
 from workshop import steps_of
 from workshops import MakeWorkshop
 
 from migrator.catalog import Catalog
 from migrator.errors import ExitCode, ProofFailed
-from migrator.step import Documentation, Facts, Statement, Step
+from migrator.step import Documentation, Facts, Statement
 from steps.convert_table import ConvertTable
 from steps.shared.names import SMART_SEARCH
 from steps.shared.options import Options
@@ -66,17 +67,6 @@ class Unproven(ConvertTable):
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
         """Return the plan of the real step, the comparison taken out."""
         return [replace(s, must_equal=None) for s in super().plan(catalog, facts)]
-
-
-def unproven_rewrites(step: Step, statements: Sequence[Statement]) -> list[str]:
-    """Return the rewrites of a plan without a comparison after them in the same transaction."""
-    found: list[str] = []
-    for place, statement in enumerate(statements):
-        rewrites = "ALTER COLUMN" in statement.sql.as_string(None) and " TYPE " in statement.sql.as_string(None)
-        compared = [s for s in statements[place:] if s.must_equal and not s.alone]
-        if rewrites and (statement.alone or not compared or any(s.alone for s in statements[place : place + 2])):
-            found.append(f"{step.key}/{statement.key}")
-    return found
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import select
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
-from journey import DONE, VCHORD, Journey, fill, hashes_of
+from journey import DONE, FAILED, VCHORD, Journey, fill, hashes_of, start_tool
 from killed import Moment, killed
+from proxies import connected, listening
 from servers import MakeServer
 from workshop import CONVERSION, Workshop, steps_of
 from workshops import MakeWorkshop
@@ -20,6 +23,7 @@ from migrator.identity import Identity
 from migrator.journal import COMMIT, Journal
 from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.immich_startup import ImmichStartup
+from migrator.sandbox.server import Server
 from migrator.step import Fact, Json
 
 COMMITTING = "convert-face-search/commit"
@@ -194,3 +198,41 @@ def test_a_database_that_was_put_back_is_vouched_for_no_more(make_workshop: Make
     workshop.run(steps_of(*STEPS, "convert-face-search"), trust_server=True)
     assert workshop.facts()["proven.smart_search"] is None
     assert workshop.facts()["proven.face_search"] == workshop.facts()["proof.face_search"]
+
+
+def without_the_answer_to_a_commit(server: Server, client: socket.socket, seen: list[bytes]) -> None:
+    """Pass everything on, but for the answer to the first COMMIT after a conversion: the connection ends instead."""
+    with connected(server) as there:
+        while True:
+            ready, _, _ = select.select([client, there], [], [])
+            for side in ready:
+                data = side.recv(65536)
+                if not data:
+                    return
+                (there if side is client else client).sendall(data)
+                converted = b"COMMENT ON COLUMN" in data
+                if side is client and (converted or seen) and len(seen) < 2:
+                    seen.append(data) if converted or b"COMMIT" in data else None
+                    if b"COMMIT" in data:
+                        there.recv(65536)  # the server has answered, so it is committed
+                        return
+
+
+def test_the_answer_to_a_commit_is_lost(make_server: MakeServer, server_folder: Path) -> None:
+    """The tool asks the server what became of it, says so, and vouches for what it did."""
+    server = make_server(install={"vectors": "0.3.0", "vchord": VCHORD}, preload="vchord.so, vectors.so")
+    fill(server, ImmichDatabase(rows=30))
+    journey = Journey(server, server_folder / "j.db")
+    seen: list[bytes] = []
+    with listening(lambda client: without_the_answer_to_a_commit(server, client, seen)) as port:
+        through = f"host=127.0.0.1 port={port} user=immich dbname=immich"
+        ended = start_tool([f"--database={through}" if a.startswith("--database") else a for a in journey.arguments])
+    assert len(seen) == 2, "no COMMIT was cut off"
+    assert ended.code == FAILED, ended.said
+    assert "the server is back; the step was committed: it is done" in ended.err
+    (last,) = [e for e in journey.events() if (e.step, e.statement) == ("convert-smart-search", COMMIT)][-1:]
+    assert last.event == "finished"
+    assert isinstance(last.detail, dict)
+    assert last.detail["server"] == "committed"
+    assert "proven.smart_search" in journey.facts()
+    assert CLAIM in journey.to_the_end().out

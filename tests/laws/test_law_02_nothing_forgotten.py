@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from workshops import MakeWorkshop
 from migrator.errors import JournalWriteFailed
 from migrator.events import Event, StatementStarted
 from migrator.journal import Journal
+from migrator.step import Step
+from steps.paths import manual
+from steps.shared.options import Options
 
 DESTROYS = {
     "create-extension-vchord/create-extension": {"extensions.before", "database.settings.before"},
@@ -22,33 +26,70 @@ DESTROYS = {
     "convert-face-search/rewrite": {"column.face_search", "dimension.face_search", "proof.face_search"},
 }
 """What has to be known, by another process, at the moment in which a statement is sent."""
+DETACHED = {
+    f"{step}-{table.replace('_', '-')}/{statement}": {f"{fact}.{table}" for fact in facts}
+    for table, index in (("smart_search", "clip_index"), ("face_search", "face_index"))
+    for step, statement, facts in (
+        ("detach", f"drop-index-{index}", ("indexes", "dimension")),
+        ("detach", "rewrite", ("column", "dimension", "proof")),
+        ("restore", "rewrite", ("dimension", "proof")),
+    )
+}
+"""The same for the manual path."""
+MANUAL = (
+    "note-dimension",
+    "keep-immich-out",
+    "record-embeddings",
+    "detach-smart-search",
+    "detach-face-search",
+    "create-extension-vchord",
+    "restore-smart-search",
+    "restore-face-search",
+)
 
 
-def forgotten(workshop: Workshop, *keys: str) -> dict[str, set[str]]:
-    """Run states, and return by statement what was not in the journal when it was sent."""
+def forgotten(
+    workshop: Workshop, steps: Sequence[Step], destroys: Mapping[str, set[str]] = DESTROYS
+) -> dict[str, set[str]]:
+    """Run steps, and return by statement what was not in the journal when it was sent."""
     missing: dict[str, set[str]] = {}
 
     def look(event: Event) -> None:
         if isinstance(event, StatementStarted):
             name = f"{event.step}/{event.statement}"
-            missing[name] = DESTROYS.get(name, set()) - set(workshop.facts())
+            missing[name] = destroys.get(name, set()) - set(workshop.facts())
 
     workshop.on_event = look
-    assert workshop.run(steps_of(*keys)).kind == "done"
-    assert missing.keys() >= {name for name in DESTROYS if name.split("/")[0] in keys}
+    assert workshop.run(steps).kind == "done"
+    keys = {step.key for step in steps}
+    assert missing.keys() >= {name for name in destroys if name.split("/")[0] in keys}
     return {name: facts for name, facts in missing.items() if facts}
 
 
 def test_everything_is_on_disk_before_it_is_destroyed(make_workshop: MakeWorkshop) -> None:
     """Dimension, index definition, column and settings can be read by another process before they are gone."""
-    assert forgotten(make_workshop(), *CONVERSION) == {}
+    assert forgotten(make_workshop(), steps_of(*CONVERSION)) == {}
+
+
+@pytest.mark.parametrize("superuser", [True, False], ids=["superuser", "owner"])
+def test_the_manual_path_forgets_nothing_either(
+    superuser: bool,  # noqa: FBT001 - a parameter of pytest
+    make_workshop: MakeWorkshop,
+) -> None:
+    """The columns wait as real[] in between, with their dimension and their hash in the journal."""
+    workshop = make_workshop(superuser=superuser)
+    steps = [step for step in manual(Options()) if step.key in MANUAL]
+    assert [step.key for step in steps] == [*MANUAL]
+    assert forgotten(workshop, steps, DETACHED) == {}
+    comments = {c.table: c.comment for c in workshop.catalog().columns}
+    assert set(comments.values()) == {"[vectorchord-migrator: dimension 512]"}
 
 
 def test_a_path_that_records_nothing_is_noticed(make_workshop: MakeWorkshop) -> None:
     """The test above would fail without the state that records."""
     workshop = make_workshop()
     workshop.run(steps_of("create-extension-vchord"))
-    assert forgotten(workshop, "convert-smart-search", "convert-face-search").keys() == {
+    assert forgotten(workshop, steps_of("convert-smart-search", "convert-face-search")).keys() == {
         name for name in DESTROYS if name.startswith("convert")
     }
 
