@@ -250,7 +250,8 @@ def _rights(case: _Case) -> Iterator[Finding]:
     missing = sorted({str(s.privilege) for s in statements if not holds(case.catalog, s.privilege)})
     if missing:
         found = f'role "{role.name}" lacks: {", ".join(missing)}'
-        fix = (f"run: migrate --from {_source(case.path)} --dba-script immich.sql",)
+        path = " --path rescue" if case.path.key == "rescue" else ""
+        fix = (f"run: migrate --from {_source(case.path)}{path} --dba-script immich.sql",)
         yield _from_blocker("rights", Blocker("rights", found, "a DBA for these statements", fix, "operator", "DBA"))
     if any(s.name == "role" and s.role in ("", role.login) for s in case.catalog.stored_settings):
         text = f'a stored setting makes role "{role.login}" act as "{role.name}": ALTER ROLE ... RESET role undoes it'

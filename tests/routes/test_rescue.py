@@ -4,123 +4,34 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psycopg
 import pytest
-from driving import BLOCKED, DONE, FAILED, WAITING, Finished, Operator, Tool, as_superuser
+from driving import BLOCKED, DONE, WAITING, Operator, Tool, as_superuser
 from genuine import MAJOR, NAMES, unpack, written_by_pgvectors
 from journey import hashes_of
-from killing import held_at
+from psycopg.sql import SQL
+from rescuing import HANDLERS, SPOILT, MakePatient, gone, not_preloaded, of_another_release, purged_while_running
 from servers import MakeServer
+from workshop import Workshop
 
+from migrator.catalog import Catalog
+from migrator.errors import ProofFailed
 from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.immich_catalog import catalog_dump
 from migrator.sandbox.immich_startup import ImmichStartup
-from migrator.sandbox.processes import wait_until
 from migrator.sandbox.server import Server
 from migrator.sandbox.tree import Tree
+from migrator.step import Documentation, Facts, Statement
+from steps.record_catalogs import RecordCatalogs
+from steps.rescue_embeddings import RescueEmbeddings
+from steps.shared.options import Options
 
 ROWS = 40
 NEXT = "Next: migrate --from pgvecto.rs --path rescue --dry-run"
 KEYS = {"smart_search": "assetId", "face_search": "faceId"}
-HANDLERS = "SELECT prosrc, probin FROM pg_proc WHERE proname LIKE '%vectors_amhandler'"
-SLEEPING_ON_200 = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 200 AND NOT granted"
-STATEMENTS = (
-    "lock-smart_search started",
-    "replace-handler finished",
-    "drop-index-clip_index finished",
-    "check-smart_search started",
-    "rewrite-smart_search finished",
-    "hash-after-face_search finished",
-    "drop-extension started",
-    "drop-schema finished",
-    "commit started",
-    "commit finished",
-)
-"""Some of the points of the one transaction, its ends among them."""
-
-
-def gone(server: Server) -> None:
-    """Exchange the image for one without pgvecto.rs."""
-    server.stop()
-    server.remove("vectors")
-    server.set_preload("vchord.so")
-    server.start()
-
-
-def not_preloaded(server: Server) -> None:
-    """Take the library out of the preload list, and leave it on the disk."""
-    server.stop()
-    server.set_preload("vchord.so")
-    server.start()
-
-
-def of_another_release(server: Server) -> None:
-    """Install the other release of pgvecto.rs in place of the one that wrote the data, and load it."""
-    with server.connect("immich") as connection:
-        row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vectors'").fetchone()
-    server.stop()
-    server.install("vectors", "0.2.0" if row == ("0.3.0",) else "0.3.0")
-    server.start()
-
-
-SPOILT = (gone, not_preloaded, of_another_release)
-
-
-class Patient:
-    """Immich's database on a server of its own, and the command for it."""
-
-    def __init__(self, server: Server, folder: Path, role: str) -> None:
-        self.server, self.folder = server, folder
-        self.tool = Tool(folder, server.conninfo("immich", role), folder / "journal.db")
-        self.before = hashes_of(server)
-
-    @property
-    def arguments(self) -> list[str]:
-        """The command line of a rescue, whoever starts it."""
-        fixed = ["--path", "rescue", "--no-input", "--yes", "--confirm", "immich"]
-        return self.tool.arguments(*fixed, "--restart-command", self.server.restart_command())
-
-    def rescue(self, *more: str) -> Finished:
-        """Run it once."""
-        return self.tool.call(*self.arguments, *more)
-
-    def dump(self) -> tuple[str, list[tuple[object, ...]]]:
-        """Return the database's structure, and what the access method's handler is."""
-        with self.server.connect("immich") as connection:
-            return catalog_dump(connection), connection.execute(HANDLERS).fetchall()
-
-    def assert_rescued(self) -> None:
-        """Every embedding is in VectorChord, nothing of pgvecto.rs is left, and an Immich leaves all as it is."""
-        dump, handlers = self.dump()
-        assert hashes_of(self.server) == self.before
-        assert handlers == []
-        assert "extension vectors" not in dump
-        assert "schema vectors" not in dump
-        assert "using vchordrq" in dump
-        said = ImmichStartup(conninfo=self.server.conninfo("immich", "immich"), release="1.133.0").run()
-        assert [line for line in said if "eindex" in line or "runcat" in line or "WARN" in line] == []
-        assert self.dump()[0] == dump
-
-
-MakePatient = Callable[..., Patient]
-
-
-@pytest.fixture
-def make_patient(make_server: MakeServer, server_folder: Path) -> MakePatient:
-    """Return a function that makes a database on pgvecto.rs, VectorChord installed and loaded beside it."""
-
-    def make(version: str = "0.2.0", *, role: str = "immich", preload: str = "vchord.so, vectors.so") -> Patient:
-        server = make_server(install={"vectors": version, "vchord": "0.3.0"}, preload=preload)
-        ImmichDatabase(rows=ROWS, owner=role, owner_is_superuser=role == "immich").build(server.conninfo())
-        folder = server_folder / f"home-{server.port}"
-        folder.mkdir()
-        return Patient(server, folder, role)
-
-    return make
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -172,8 +83,8 @@ def test_a_library_that_cannot_be_used(
     done = patient.rescue()
     # what is still loaded goes first
     restarts = "restart-without-pgvectors restarting the server" in done.stderr
-    assert restarts == (spoil is of_another_release)
-    if spoil is not gone:
+    assert restarts == (spoil in (of_another_release, purged_while_running))
+    if spoil in (not_preloaded, of_another_release):
         assert (done.returncode, patient.tool.next_step()) == (WAITING, "uninstall-pgvectors"), done.stderr
         patient.server.remove("vectors")
         done = patient.rescue()
@@ -240,6 +151,42 @@ def test_a_row_that_would_not_survive(make_patient: MakePatient, value: str | No
     assert [line for line in dump.splitlines() if line not in found[0].splitlines()] == [
         line for line in dump.splitlines() if line.startswith("extension vector ")
     ]
+
+
+class Spoiling(RescueEmbeddings):
+    """A rescue that exchanges the embeddings of two rows on the way, which no count and no sum of values shows."""
+
+    def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
+        """Return the plan with an exchange after each rewrite."""
+        swap = SQL(
+            "UPDATE public.smart_search SET embedding = other.embedding FROM ("
+            'SELECT a."assetId", b.embedding FROM public.smart_search a, public.smart_search b '
+            'WHERE a."assetId" IN (SELECT min("assetId"::text)::uuid FROM public.smart_search) '
+            'AND b."assetId" IN (SELECT max("assetId"::text)::uuid FROM public.smart_search)) AS other '
+            'WHERE smart_search."assetId" = other."assetId"'
+        )
+        spoilt: list[Statement] = []
+        for statement in super().plan(catalog, facts):
+            spoilt.append(statement)
+            if statement.key == "rewrite-smart_search":
+                spoilt.append(Statement("exchange", swap, "to be noticed"))
+        return spoilt
+
+
+def test_a_difference_rolls_everything_back(make_patient: MakePatient) -> None:
+    """One embedding that is another row's: the proof says so, and handler, indexes and columns are as they were."""
+    patient = make_patient()
+    gone(patient.server)
+    as_superuser(patient.server, "immich", "CREATE EXTENSION vector SCHEMA public")
+    found = patient.dump()
+    shop = Workshop(patient.server, "immich", patient.folder / "spoilt.db")
+    options = Options(path="rescue")
+    with pytest.raises(ProofFailed, match="everything was rolled back"):
+        shop.run([step.carries_out(Documentation("x", 1)) for step in (RecordCatalogs(options), Spoiling(options))])
+    assert patient.dump() == found
+    done = patient.rescue()
+    assert done.returncode == DONE, done.stderr
+    patient.assert_rescued()
 
 
 def test_a_dry_run_writes_nothing_and_prints_all_of_it(make_patient: MakePatient) -> None:
@@ -310,80 +257,6 @@ def test_on_a_managed_service_it_says_why_not(make_patient: MakePatient) -> None
     as_superuser(patient.server, "immich", "DROP ROLE rds_superuser")
 
 
-@pytest.mark.parametrize("event", STATEMENTS)
-def test_killed_within_the_transaction(make_patient: MakePatient, event: str) -> None:
-    """The tool is killed with -9: everything or nothing, the handler its own in between, and the command goes on."""
-    patient = make_patient("0.3.0" if STATEMENTS.index(event) % 2 else "0.2.0")
-    gone(patient.server)
-    handlers = patient.dump()[1]
-    with held_at(f"rescue-embeddings/{event}", patient.arguments, patient.folder) as held:
-        held.wait_for_event()
-        held.process.kill()
-        held.end()
-    ours = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'migrate'"
-    with patient.server.connect() as connection:
-        assert wait_until(lambda: connection.execute(ours).fetchone() is None, limit_seconds=20)
-    committed = event == "commit finished"
-    assert patient.dump()[1] == ([] if committed else handlers)
-    done = patient.rescue()
-    assert done.returncode == DONE, done.stderr
-    patient.assert_rescued()
-
-
-@pytest.mark.parametrize("event", ["rewrite-face_search finished", "commit started"])
-def test_server_killed_within_the_transaction(make_patient: MakePatient, event: str) -> None:
-    """Killed with -9 and started again: rolled back as a whole, said so, and the same command finishes."""
-    patient = make_patient()
-    gone(patient.server)
-    with held_at(f"rescue-embeddings/{event}", patient.arguments, patient.folder) as held:
-        held.wait_for_event()
-        patient.server.kill(settle_seconds=0.3)
-        patient.server.end_orphans()
-        patient.server.start()
-        held.let_go()
-        ended = held.end()
-    assert ended.code == FAILED, ended.said
-    assert "rolled back: everything is as it was before it" in ended.err
-    done = patient.rescue()
-    assert done.returncode == DONE, done.stderr
-    patient.assert_rescued()
-
-
-@pytest.mark.parametrize("event", ["rescue-embeddings/drop-schema finished", "rescue-embeddings/commit finished"])
-def test_the_journal_is_lost(make_patient: MakePatient, event: str) -> None:
-    """Before or after the commit: the catalogs and the comments on the columns tell what is left to do."""
-    patient = make_patient()
-    gone(patient.server)
-    with held_at(event, patient.arguments, patient.folder) as held:
-        held.wait_for_event()
-        held.process.kill()
-        held.end()
-    for path in patient.folder.glob("journal.db*"):
-        path.unlink()
-    done = patient.rescue()
-    assert done.returncode == DONE, done.stderr
-    patient.assert_rescued()
-
-
-def test_an_immich_that_starts_midway_waits(make_patient: MakePatient) -> None:
-    """It waits for lock 200 while the handler is not its own, then finds its indexes and rebuilds nothing."""
-    patient = make_patient()
-    gone(patient.server)
-    with held_at("rescue-embeddings/rewrite-smart_search finished", patient.arguments, patient.folder) as held:
-        held.wait_for_event()
-        immich = ImmichStartup(conninfo=patient.server.conninfo("immich", "immich"), release="1.133.0")
-        with ThreadPoolExecutor(1) as pool, patient.server.connect() as connection:
-            started = pool.submit(immich.run)
-            assert wait_until(lambda: connection.execute(SLEEPING_ON_200).fetchone() is not None, limit_seconds=20)
-            assert not started.done()
-            held.let_go()
-            lines = started.result(timeout=120)
-        ended = held.end()
-    assert ended.code == DONE, ended.said
-    assert [line for line in lines if "eindex" in line or "runcat" in line] == []
-    patient.assert_rescued()
-
-
 def test_other_columns_are_rescued_along(make_patient: MakePatient) -> None:
     """Somebody else's column keeps the extension: named with the option that converts it too, index and all."""
     patient = make_patient()
@@ -420,20 +293,3 @@ def test_vectorchord_comes_later(make_patient: MakePatient) -> None:
     done = patient.rescue()
     assert done.returncode == DONE, done.stderr
     patient.assert_rescued()
-
-
-def test_the_library_is_put_back_after_all(make_patient: MakePatient) -> None:
-    """A rescue that was begun and not done gives way to the documented path as soon as the library works again."""
-    patient = make_patient()
-    gone(patient.server)
-    with held_at("rescue-embeddings/rewrite-smart_search finished", patient.arguments, patient.folder) as held:
-        held.wait_for_event()
-        held.process.kill()
-        held.end()
-    patient.server.stop()
-    patient.server.install("vectors", "0.2.0")
-    patient.server.set_preload("vchord.so, vectors.so")
-    patient.server.start()
-    said = patient.tool.migrate("--restart-command", patient.server.restart_command())
-    assert (said.returncode, patient.tool.next_step()) == (WAITING, "uninstall-pgvectors"), said.stderr
-    assert hashes_of(patient.server) == patient.before
