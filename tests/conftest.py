@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
+import figures
 import pytest
 from servers import MakeServer
 
@@ -27,9 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--full", action="store_true", help="also run the tests with many rows")
     group.addoption("--pg-tree", help="Postgres installation to use instead of the wheel's")
-    group.addoption(
-        "--crash-full", action="store_true", help="kill the tool at every write of its journal, not at a sample of them"
-    )
+    group.addoption("--crash-full", action="store_true", help="let every fault strike everywhere, not at a sample")
+    group.addoption("--crash-minutes", type=float, help="let random faults strike for so long")
+    group.addoption("--crash-seed", type=int, help="the first seed of --crash-minutes; otherwise any")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -130,18 +131,17 @@ def make_server(server_folder: Path, tree: Tree, shelf: Shelf) -> Iterator[MakeS
 
 
 def _crash_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how often the tool was killed, and how often it ended as if it had not been."""
-    figures: Counter[str] = Counter()
-    for report in (report for reports in terminalreporter.stats.values() for report in reports):
-        for name, value in getattr(report, "user_properties", ()):
-            if name == "crash" and report.when == "call":
-                figures.update(value)
-    if figures:
+    """Print how often which fault struck on which route, and how often that was survived."""
+    found = [
+        value
+        for report in (report for reports in terminalreporter.stats.values() for report in reports)
+        for name, value in getattr(report, "user_properties", ())
+        if name == figures.PROPERTY and getattr(report, "when", "") == "call"
+    ]
+    if found:
         terminalreporter.write_sep("-", "crashes")
-        terminalreporter.write_line(
-            f"killed at {figures['injected']} writes of the journal, "
-            f"resumed to the same end with every embedding {figures['survived']} times"
-        )
+        for line in figures.table(found):
+            terminalreporter.write_line(line)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,8 +1,11 @@
-"""Starts the tool with a journal that kills it, or holds it up, at a chosen write.
+"""Starts the tool, and stops it at chosen points of its work, so that somebody can do something to it there.
 
-Every write of the journal goes through `migrator.journal._writing`, and that is what is wrapped here: the product knows
-nothing of it. Each start is a process of its own, forked from one that has imported everything, which saves half of the
-time. Requests and replies are lines of JSON; an argument on the command line is one request, answered by the exit code.
+A point lies before and after each write of the journal, each statement sent and each commit. What the product goes
+through anyway is wrapped (`migrator.journal._writing`, psycopg's `execute` and the end of its transactions): the
+product knows nothing of it, and the program itself enumerates its points.
+
+Each start is a process of its own, forked from one that has imported everything, which saves half of the time. Orders,
+notices and replies are lines of JSON; an argument on the command line is one order, answered by the exit code.
 """
 
 from __future__ import annotations
@@ -10,20 +13,36 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import re
+import resource
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import psycopg
+from psycopg.sql import Composable
 
 import migrator.cli.run
+import migrator.cli.update
+import migrator.execute
 import migrator.journal
 from migrator.cli import main
 
 LIMIT_SECONDS = 120
+PAUSE_SECONDS = 0.1
+"""Between two attempts to get a lock; the tool's own is longer."""
+
+Kind = Literal["journal", "look", "statement", "commit"]
+"""A write of the journal; a statement that looks or prepares; one of a step's plan; the end of a transaction."""
+When = Literal["before", "after"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +52,55 @@ class Order:
     Attributes:
         arguments: The command line, without the program.
         output: Where stdout goes; stderr goes beside it.
-        kill: Whether SIGKILL comes right before or right after a write.
-        write: Which one of this start, counted from 1.
+        stop_at: Points of this start, counted from 1, at which a notice is given and a reply is waited for.
+        seen: A file with a point in each line: at any other one a notice is given too.
+        lists_points: Whether all points are written beside the output, into a file called "points".
         pause_at: A text in the event, such as "convert-smart-search/rewrite finished", after whose write the tool
             stands still until `output` has a neighbour called "go"; a neighbour called "paused" says that it does.
     """
 
     arguments: list[str]
     output: str
-    kill: Literal["before", "after", "never"] = "never"
-    write: int = 0
+    stop_at: list[int] = field(default_factory=list)
+    seen: str | None = None
+    lists_points: bool = False
     pause_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where the tool is.
+
+    Attributes:
+        kind: What it is about to do, or has just done.
+        place: The journal's last event, such as "convert-smart-search/rewrite started".
+        sql: The first words of the statement, where it is one.
+    """
+
+    kind: Kind
+    when: When
+    place: str
+    sql: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.when} {self.kind} at {self.place or 'the start'}{f' [{self.sql}]' if self.sql else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What happens to the tool itself at a point, apart from what was done around it meanwhile.
+
+    Attributes:
+        signal: One that it sends to itself; its handlers run right there.
+        file_limit_bytes: From here on no file of it may grow beyond this: its disk is full.
+        clock_seconds: By how much its clock is set forward; back where negative.
+        statement_timeout_ms: The statement timeout that its session has from here on.
+    """
+
+    signal: int | None = None
+    file_limit_bytes: int | None = None
+    clock_seconds: float | None = None
+    statement_timeout_ms: int | None = None
 
 
 def beside(output: str, name: str) -> Path:
@@ -51,54 +108,184 @@ def beside(output: str, name: str) -> Path:
     return Path(f"{output}.{name}")
 
 
-def _wrap_writes(order: Order, count: mmap.mmap) -> None:
-    original = migrator.journal._writing  # noqa: SLF001 - the one place through which all writes go
+class Points:
+    """Counts the points of one start, and stops at those that were ordered."""
+
+    def __init__(self, order: Order, count: mmap.mmap, notices: int) -> None:
+        self._order, self._count, self._notices = order, count, notices
+        self._place, self._planned = "", False
+        self._connection: psycopg.Connection[Any] | None = None
+        self._list = beside(order.output, "points").open("w", buffering=1) if order.lists_points else None
+        self._seen = None if order.seen is None else set(Path(order.seen).read_text().splitlines())
+        self._execute = psycopg.Connection.execute
 
     @contextmanager
-    def writing(path: Path) -> Iterator[None]:
-        number = int.from_bytes(count[:8], "little") + 1
-        if order.kill == "before" and number == order.write:
-            os.kill(os.getpid(), signal.SIGKILL)
-        with original(path):
+    def around(self, kind: Kind, sql: str = "") -> Iterator[None]:
+        """Pass the point before and the point after; a progress thread passes none."""
+        if threading.current_thread() is not threading.main_thread():
             yield
-        count[:8] = number.to_bytes(8, "little")
-        if order.kill == "after" and number == order.write:
-            os.kill(os.getpid(), signal.SIGKILL)
+            return
+        self._reach(Point(kind, "before", self._place, sql))
+        yield
+        self._reach(Point(kind, "after", self._place, sql))
 
-    migrator.journal._writing = writing  # noqa: SLF001
+    def _reach(self, point: Point) -> None:
+        number = int.from_bytes(self._count[:8], "little") + 1
+        self._count[:8] = number.to_bytes(8, "little")
+        if self._list is not None:
+            self._list.write(json.dumps(asdict(point)) + "\n")
+        stop = number in self._order.stop_at
+        if self._seen is not None and str(point) not in self._seen:
+            self._seen.add(str(point))
+            stop = True
+        if stop:
+            self._obey(ask(self._notices, {"at": number, "pid": os.getpid(), "point": asdict(point)}))
+
+    def _obey(self, reply: Reply) -> None:
+        if reply.file_limit_bytes is not None:
+            _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (reply.file_limit_bytes, hard))
+        if reply.clock_seconds is not None:
+            _set_clock(reply.clock_seconds)
+        if reply.statement_timeout_ms is not None and self._connection is not None:
+            self._execute(self._connection, f"SET statement_timeout = {reply.statement_timeout_ms}")
+        if reply.signal is not None:
+            os.kill(os.getpid(), reply.signal)
+
+    # -- what is wrapped -------------------------------------------------------------------------------------------
+
+    def wrap(self) -> None:
+        """Wrap what the tool goes through, for the rest of this process."""
+        self._wrap_journal()
+        self._wrap_statements()
+        self._wrap_commits()
+
+    def _wrap_journal(self) -> None:
+        points, writing, insert = self, migrator.journal._writing, migrator.journal.Journal._insert  # noqa: SLF001
+
+        @contextmanager
+        def counted(path: Path) -> Iterator[None]:
+            with points.around("journal"), writing(path):
+                yield
+
+        def placed(journal: migrator.journal.Journal, table: str, row: Mapping[str, object]) -> int:
+            points.enter(table, row)
+            return insert(journal, table, row)
+
+        migrator.journal._writing = counted  # noqa: SLF001
+        migrator.journal.Journal._insert = placed  # type: ignore[method-assign,assignment] # noqa: SLF001
+
+    def enter(self, table: str, row: Mapping[str, object]) -> None:
+        """Note where the tool is, from what it writes into its journal."""
+        if table != "events":
+            self._place = f"{row.get('step') or table} {row.get('name') or 'row'}"
+            return
+        self._place = place_of(row)
+        self._planned = row["event"] == "started" and row.get("statement") not in (None, migrator.journal.COMMIT)
+
+    def _wrap_statements(self) -> None:
+        points, execute = self, self._execute
+
+        def counted(connection: psycopg.Connection[Any], query: Any, *more: Any, **options: Any) -> Any:  # noqa: ANN401
+            kind: Kind = "statement" if points._planned else "look"
+            points._planned, points._connection = False, connection
+            with points.around(kind, first_words(query)):
+                return execute(connection, query, *more, **options)
+
+        psycopg.Connection.execute = counted  # type: ignore[method-assign,assignment]
+
+    def _wrap_commits(self) -> None:
+        points, end = self, psycopg.Transaction.__exit__
+
+        def counted(
+            transaction: psycopg.Transaction,
+            kind: type[BaseException] | None,
+            error: BaseException | None,
+            trace: TracebackType | None,
+        ) -> bool:
+            if kind is not None:
+                return end(transaction, kind, error, trace)
+            try:
+                with points.around("commit"):
+                    ended = end(transaction, None, None, None)
+            except KeyboardInterrupt as stopped:
+                # as if it had come within the block
+                if transaction.status is psycopg.Transaction.Status.ACTIVE:
+                    end(transaction, type(stopped), stopped, stopped.__traceback__)
+                raise
+            return ended
+
+        psycopg.Transaction.__exit__ = counted  # type: ignore[method-assign]
+
+
+def first_words(query: object) -> str:
+    """Return the first line of a statement, shortened."""
+    text = query.as_string(None) if isinstance(query, Composable) else str(query)
+    return re.sub(r"\s+", " ", text.strip())[:60]
+
+
+def place_of(row: Mapping[str, object]) -> str:
+    """Write an event of the journal as one text."""
+    statement = f"/{row['statement']}" if row.get("statement") else ""
+    return f"{row['step']}{statement} {row['event']}"
+
+
+def ask(notices: int, notice: Mapping[str, object]) -> Reply:
+    """Give notice of a point to whoever ordered it, and wait for the reply."""
+    os.write(notices, (json.dumps(notice) + "\n").encode())
+    line = b""
+    # the process that this one was forked from reads the same pipe, a line at a time: nothing may be read ahead
+    while not line.endswith(b"\n"):
+        byte = os.read(0, 1)
+        if not byte:
+            os.kill(os.getpid(), signal.SIGKILL)
+        line += byte
+    return Reply(**json.loads(line))
+
+
+def _set_clock(seconds: float) -> None:
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(seconds=seconds)
+
+    migrator.journal.datetime = Shifted  # type: ignore[attr-defined]
 
 
 def _wrap_events(order: Order) -> None:
     original = migrator.journal.Journal._insert  # noqa: SLF001
 
-    def insert(self: migrator.journal.Journal, table: str, row: dict[str, object]) -> int:
+    def insert(self: migrator.journal.Journal, table: str, row: Mapping[str, object]) -> int:
         number = original(self, table, row)
-        statement = f"/{row['statement']}" if row.get("statement") else ""
-        if table == "events" and f"{row['step']}{statement} {row['event']}" == order.pause_at:
+        if table == "events" and place_of(row) == order.pause_at:
             beside(order.output, "paused").touch()
             deadline = time.monotonic() + LIMIT_SECONDS
             while not beside(order.output, "go").exists() and time.monotonic() < deadline:
                 time.sleep(0.005)
         return number
 
-    migrator.journal.Journal._insert = insert  # type: ignore[assignment,method-assign] # noqa: SLF001
+    migrator.journal.Journal._insert = insert  # type: ignore[method-assign] # noqa: SLF001
 
 
 def become_tool(order: Order, count: mmap.mmap) -> None:
-    """Run the tool in this process, which ends with it."""
+    """Run the tool in this process, which ends with it, and after two minutes at the latest."""
+    notices = os.dup(1)
     for stream, path in ((1, Path(order.output)), (2, beside(order.output, "err"))):
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(handle, stream)
         os.close(handle)
-    _wrap_writes(order, count)
     if order.pause_at is not None:
         _wrap_events(order)
+    else:
+        signal.alarm(LIMIT_SECONDS)
+        Points(order, count, notices).wrap()
+        migrator.execute.Patience.__init__.__defaults__ = (5.0, 6, PAUSE_SECONDS)
     sys.argv = ["migrate", *order.arguments]
     main()
 
 
 def _forked(order: Order) -> tuple[int, int]:
-    """Return the status of the process, as `os.waitpid` does, and how many writes it made."""
+    """Return the status of the process, as `os.waitpid` does, and how many points it reached."""
     count = mmap.mmap(-1, 8)
     pid = os.fork()
     if pid == 0:
@@ -115,17 +302,29 @@ def _forked(order: Order) -> tuple[int, int]:
     return os.waitstatus_to_exitcode(status), int.from_bytes(count[:8], "little")
 
 
+def _order_in(line: str) -> Order | None:
+    """Return the order; None where this is a reply, or the rest of one, to a process that was killed meanwhile."""
+    with suppress(json.JSONDecodeError):
+        message = json.loads(line)
+        if isinstance(message, dict) and "arguments" in message:
+            return Order(**message)
+    return None
+
+
 def serve() -> None:
-    """Answer orders until there are no more."""
-    for line in sys.stdin:
-        code, writes = _forked(Order(**json.loads(line)))
-        sys.stdout.write(json.dumps({"code": code, "writes": writes}) + "\n")
+    """Carry orders out until there are no more."""
+    for line in iter(sys.stdin.readline, ""):
+        order = _order_in(line)
+        if order is None:
+            continue
+        code, points = _forked(order)
+        sys.stdout.write(json.dumps({"code": code, "points": points}) + "\n")
         sys.stdout.flush()
 
 
-def as_line(order: Order) -> str:
-    """Write an order as the line that `serve` reads."""
-    return json.dumps(asdict(order))
+def as_line(message: Order | Reply) -> str:
+    """Write an order or a reply as the line that is read here."""
+    return json.dumps(asdict(message)) + "\n"
 
 
 if __name__ == "__main__":

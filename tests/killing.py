@@ -1,4 +1,4 @@
-"""The test's side of the driver: starts that are killed at a write, and starts that stand still at an event."""
+"""The test's side of the driver: starts that are stopped at points, and starts that stand still at an event."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Self
 
-from driver import LIMIT_SECONDS, Order, as_line, beside
+from driver import LIMIT_SECONDS, Order, Point, Reply, as_line, beside
 from journey import Ended
 
 from migrator.sandbox.processes import wait_until
@@ -22,10 +22,28 @@ from migrator.sandbox.processes import wait_until
 DRIVER = Path(__file__).with_name("driver.py")
 SIGKILLED = -9
 
+OnStop = Callable[[int, int, Point], Reply]
+"""Called while the tool stands at a point, with its process, the point's number in this start and the point."""
+
 
 def _hear_ctrl_c() -> None:
     """Undo what a shell does to what it starts in the background, and to all that this starts: ignore SIGINT."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start of the tool.
+
+    Attributes:
+        ended: How it ended.
+        points: How many points it reached.
+        listed: Which, where that was asked for.
+    """
+
+    ended: Ended
+    points: int
+    listed: tuple[Point, ...] = ()
 
 
 class Driver:
@@ -54,40 +72,47 @@ class Driver:
         self._process.wait(LIMIT_SECONDS)
         stdout.close()
 
-    def carry_out(
-        self, arguments: Sequence[str], kill: Literal["before", "after", "never"], write: int
-    ) -> tuple[Ended, int]:
-        """Start the tool, and return how it ended and how often it wrote to its journal."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
-        assert stdout is not None
+    def start(
+        self,
+        arguments: Sequence[str],
+        stop_at: Sequence[int] = (),
+        on_stop: OnStop | None = None,
+        *,
+        seen: Path | None = None,
+        lists_points: bool = False,
+    ) -> Start:
+        """Start the tool, call back at each point to stop at and at any that is not `seen`, and return how it ended."""
         output = self._folder / f"start-{next(self._numbers)}"
-        stdin.write(as_line(Order(list(arguments), str(output), kill, write)) + "\n")
-        stdin.flush()
-        reply = json.loads(stdout.readline())
-        return _ended(reply["code"], output), reply["writes"]
+        known = None if seen is None else str(seen)
+        self._send(Order(list(arguments), str(output), list(stop_at), known, lists_points))
+        while "at" in (message := self._hear()):
+            assert on_stop is not None
+            try:
+                reply = on_stop(message["pid"], message["at"], Point(**message["point"]))
+            except BaseException:
+                self._send(Reply(signal=signal.SIGKILL))
+                self._hear()
+                raise
+            self._send(reply)
+        listed = beside(str(output), "points").read_text().splitlines() if lists_points else ()
+        return Start(_ended(message["code"], output), message["points"], tuple(Point(**json.loads(p)) for p in listed))
 
     def tool(self, arguments: Sequence[str]) -> Ended:
         """Start the tool and leave it alone."""
-        return self.carry_out(arguments, "never", 0)[0]
+        return self.start(arguments).ended
 
+    def _send(self, message: Order | Reply) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None
+        stdin.write(as_line(message))
+        stdin.flush()
 
-@dataclass(slots=True)
-class Killer:
-    """Starts the tool again and again, counts the writes of all starts, and kills it at the n-th one."""
-
-    driver: Driver
-    kill: Literal["before", "after", "never"] = "never"
-    at: int = 0
-    writes: int = 0
-    killed: bool = field(default=False, init=False)
-
-    def __call__(self, arguments: Sequence[str]) -> Ended:
-        """Start the tool once."""
-        ended, writes = self.driver.carry_out(arguments, self.kill, max(self.at - self.writes, 0))
-        self.writes += writes
-        self.killed = self.killed or ended.code == SIGKILLED
-        return ended
+    def _hear(self) -> dict[str, Any]:
+        stdout = self._process.stdout
+        assert stdout is not None
+        heard = json.loads(stdout.readline())
+        assert isinstance(heard, dict)
+        return heard
 
 
 class Held:

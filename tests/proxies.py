@@ -172,3 +172,62 @@ class Encrypting:
                     if not data:
                         return
                     (plain if source is secret else secret).sendall(data)
+
+
+HELD_SECONDS = 2.0
+
+
+class Line:
+    """A line to a server, that can be cut, held up, and cut on the client's side alone.
+
+    Attributes:
+        port: Where it begins, on 127.0.0.1; where `listening` says.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server, self.port = server, 0
+        self._ends: set[tuple[socket.socket, socket.socket]] = set()
+        self._flows = threading.Event()
+        self._flows.set()
+
+    def __call__(self, client: socket.socket) -> None:
+        """Carry what one client and the server say to each other, until one of them is gone."""
+        with socket.create_connection(("127.0.0.1", self._server.port)) as server:
+            ends = (client, server)
+            self._ends.add(ends)
+            try:
+                while True:
+                    for source in select.select(ends, [], [])[0]:
+                        data = source.recv(65536)
+                        self._flows.wait()
+                        if not data:
+                            return
+                        (server if source is client else client).sendall(data)
+            finally:
+                self._ends.discard(ends)
+
+    def cut(self) -> None:
+        """Cut every connection, on both sides at once."""
+        for end in self._sockets():
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def cut_for_the_client(self) -> None:
+        """Cut it for the client; the server hears of it later, so that the session stays for a while."""
+        self._flows.clear()
+        for client, _ in list(self._ends):
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+        self._end_later()
+
+    def hold_up(self) -> None:
+        """Let nothing through for a while, then cut every connection."""
+        self._flows.clear()
+        threading.Timer(HELD_SECONDS, self.cut).start()
+        self._end_later()
+
+    def _end_later(self) -> None:
+        threading.Timer(HELD_SECONDS, self._flows.set).start()
+
+    def _sockets(self) -> list[socket.socket]:
+        return [end for ends in list(self._ends) for end in ends]

@@ -1,4 +1,4 @@
-"""A server on pgvecto.rs, ready to be copied, and what a run that nothing interrupted makes of it."""
+"""A server on its way to VectorChord, ready to be copied, and what a run that nothing interrupted makes of it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from driver import Point
+from faults import Fault
 from journey import EndState, Journey
+from routes import Route
+from scene import Scene
 
 from migrator.sandbox.immich_catalog import ContentHash
 from migrator.sandbox.immich_sql import Table
@@ -21,18 +26,27 @@ class Prepared:
     Attributes:
         data: A data directory to copy.
         before: What the embeddings are.
+        rows: A hash of each, by table and key.
         after: What the server holds at the end.
         facts: What the journal knows at the end.
-        writes: How often the journal was written.
+        points: Every point of that run, over all of its starts.
     """
 
-    version: str
+    route: Route
     data: Path
     before: Mapping[Table, ContentHash]
+    rows: Mapping[tuple[str, str], int]
     after: EndState
     facts: Mapping[str, Json]
-    writes: int
+    points: tuple[Point, ...]
+
+
+class SceneOn(Protocol):
+    """Starts a copy of a prepared server, with what some faults need beside it; gone afterwards."""
+
+    def __call__(self, prepared: Prepared, *faults: Fault) -> AbstractContextManager[Scene]:
+        """Return it."""
 
 
 MakeJourney = Callable[[Prepared], AbstractContextManager[Journey]]
-Prepare = Callable[[str], Prepared]
+Prepare = Callable[[Route], Prepared]

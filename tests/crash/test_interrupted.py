@@ -11,6 +11,7 @@ from aftermath import assert_as_if_uninterrupted
 from journey import DONE, INTERRUPTED, VCHORD, Journey
 from killing import SIGKILLED, Driver, Held, held_at
 from prepared import MakeJourney, Prepare
+from routes import automatic
 
 from migrator.sandbox.processes import wait_until
 
@@ -43,7 +44,7 @@ def test_stopped_between_two_statements(
     number: signal.Signals, event: str, prepare: Prepare, driver: Driver, journey_on: MakeJourney
 ) -> None:
     """It exits 130 with a sentence, whatever was open is rolled back, and the same command goes on."""
-    prepared = prepare("0.2.0")
+    prepared = prepare(automatic("0.2.0"))
     with journey_on(prepared) as journey:
         journey.server.install("vchord", VCHORD)
         with held_at(event, journey.arguments, journey.journal.parent) as held:
@@ -62,7 +63,7 @@ def test_stopped_within_a_statement(
     number: signal.Signals, prepare: Prepare, driver: Driver, journey_on: MakeJourney
 ) -> None:
     """The running statement is cancelled on the server at once, not left to end by itself."""
-    prepared = prepare("0.3.0")
+    prepared = prepare(automatic("0.3.0"))
     with journey_on(prepared) as journey:
         with waiting_for_a_table(journey) as held, journey.server.connect("immich") as onlooker:
             held.process.send_signal(number)
@@ -78,7 +79,7 @@ def test_killed_within_a_statement(
     notice_seconds: int, prepare: Prepare, driver: Driver, journey_on: MakeJourney
 ) -> None:
     """The server notices that the tool is gone, and the same command, typed at once, waits for that."""
-    prepared = prepare("0.3.0")
+    prepared = prepare(automatic("0.3.0"))
     with journey_on(prepared) as journey:
         with waiting_for_a_table(journey) as held, journey.server.connect("immich") as onlooker:
             held.process.kill()

@@ -6,6 +6,7 @@ import pytest
 from journey import DONE, VCHORD
 from killing import Driver, held_at
 from prepared import MakeJourney, Prepare
+from routes import automatic
 
 NOT_PROVEN = "this tool did not convert them all itself, so it says nothing about their content"
 WHOLE = [
@@ -28,7 +29,7 @@ PART = [
 @pytest.mark.parametrize("event", [*WHOLE, *PART])
 def test_journal_lost(event: str, prepare: Prepare, driver: Driver, journey_on: MakeJourney) -> None:
     """It ends in the same state, and claims to have proven only what the journal that is left has seen."""
-    prepared = prepare("0.2.0" if event in PART[::2] else "0.3.0")
+    prepared = prepare(automatic("0.2.0" if event in PART[::2] else "0.3.0"))
     with journey_on(prepared) as journey:
         journey.server.install("vchord", VCHORD)
         with held_at(event, journey.arguments, journey.journal.parent) as held:

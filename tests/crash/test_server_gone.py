@@ -14,6 +14,7 @@ from aftermath import assert_as_if_uninterrupted
 from journey import DONE, FAILED, VCHORD, WAITING, Journey
 from killing import Driver, held_at
 from prepared import MakeJourney, Prepare
+from routes import automatic
 
 from migrator.sandbox.processes import wait_until
 from migrator.sandbox.server import Server
@@ -92,7 +93,7 @@ def test_server_gone_within_a_transaction(
     case: Case, prepare: Prepare, driver: Driver, journey_on: MakeJourney
 ) -> None:
     """It exits 1, says that the step was rolled back and that the same command goes on, and so it does."""
-    prepared = prepare(case.version)
+    prepared = prepare(automatic(case.version))
     with journey_on(prepared) as journey:
         journey.server.install("vchord", VCHORD)
         with held_at(case.event, journey.arguments, journey.journal.parent) as held:
@@ -119,7 +120,7 @@ def test_server_killed_within_the_rewriting_statement(
     version: str, prepare: Prepare, driver: Driver, journey_on: MakeJourney
 ) -> None:
     """A kill -9 while ALTER TABLE is at work changes nothing, and the same command finishes."""
-    prepared = prepare(version)
+    prepared = prepare(automatic(version))
     with journey_on(prepared) as journey:
         server = journey.server
         server.install("vchord", VCHORD)
@@ -148,7 +149,7 @@ def _builds(server: Server) -> bool:
 @pytest.mark.standin_only("a genuine build of so few rows is over before it can be interrupted")
 def test_server_killed_while_it_builds_an_index(prepare: Prepare, driver: Driver, journey_on: MakeJourney) -> None:
     """A kill -9 in the middle of CREATE INDEX leaves no index behind, and the same command builds it."""
-    prepared = prepare("0.3.0")
+    prepared = prepare(automatic("0.3.0"))
     with journey_on(prepared) as journey:
         journey.server.install("vchord", VCHORD)
         journey.server.edit_conf("standin_vchord.build_rows_per_second", "20")
@@ -167,7 +168,7 @@ def test_server_killed_while_it_builds_an_index(prepare: Prepare, driver: Driver
 
 def test_server_stays_away(prepare: Prepare, driver: Driver, journey_on: MakeJourney) -> None:
     """A tool that is killed while it waits for the server, and started while it is down, loses nothing either."""
-    prepared = prepare("0.2.0")
+    prepared = prepare(automatic("0.2.0"))
     with journey_on(prepared) as journey:
         journey.server.install("vchord", VCHORD)
         with held_at("convert-smart-search/rewrite finished", journey.arguments, journey.journal.parent) as held:

@@ -1,0 +1,105 @@
+"""The routes that are interrupted: how the server of each is prepared, and what somebody types to walk it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from driving import RELEASE
+
+from migrator.sandbox.immich import ImmichDatabase, Source
+from migrator.sandbox.server import Server
+
+ROWS = 60
+PASSWORD = "not-a-secret"  # noqa: S105 - of a throw-away server
+NEWER = "1.1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to VectorChord, from a server that is the same each time.
+
+    Attributes:
+        name: What figures and pages call it.
+        command: What is typed after `migrate`, without database, journal and answers.
+        source: Where the embeddings are at first.
+        installed: Versions of extensions that the server has when the database is made.
+        preload: What the server preloads then.
+        exchanged: Versions that are installed before the command is first run.
+        vchord: Release of VectorChord at the end.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    source: Source = "pgvecto.rs"
+    installed: Mapping[str, str] = field(default_factory=dict, hash=False)
+    preload: str = "vectors.so"
+    exchanged: Mapping[str, str] = field(default_factory=dict, hash=False)
+    vchord: str = "0.3.0"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def vectors(self) -> str | None:
+        """Release of pgvecto.rs at the beginning; None where there is none."""
+        return self.installed.get("vectors")
+
+    @property
+    def release(self) -> str:
+        """A release of Immich that takes what is there at the end."""
+        return RELEASE[self.vchord]
+
+    @property
+    def by_immich(self) -> bool:
+        """Whether Immich converts and builds, and the tool watches."""
+        return "immich" in self.command
+
+    def fill(self, server: Server) -> None:
+        """Put Immich's database onto a running server."""
+        ImmichDatabase(rows=ROWS, source=self.source, immich_version=self.release, owner_password=PASSWORD).build(
+            server.conninfo()
+        )
+
+    def arguments(self, server: Server, conninfo: str, journal: Path) -> list[str]:
+        """Return the command line that starts and resumes."""
+        where = [f"--database={conninfo}", f"--journal={journal}"]
+        if "update" not in self.command:
+            where += ["--confirm=immich", "--lock-timeout=0.2"]
+        restart = f"--restart-command={server.restart_command()}"
+        return [*self.command, *where, "--yes", "--no-input", "--no-color", restart]
+
+
+_FROM_PGVECTORS = ("--from", "pgvecto.rs")
+
+ROUTES = (
+    Route("automatic, from 0.2.0", _FROM_PGVECTORS, installed={"vectors": "0.2.0"}),
+    Route("automatic, from 0.3.0", _FROM_PGVECTORS, installed={"vectors": "0.3.0"}),
+    Route(
+        "automatic, Immich reindexes",
+        (*_FROM_PGVECTORS, "--path", "automatic", "--reindex-by", "immich"),
+        installed={"vectors": "0.3.0"},
+    ),
+    Route("manual", (*_FROM_PGVECTORS, "--path", "manual"), installed={"vectors": "0.2.0"}),
+    Route("from pgvector", ("--from", "pgvector"), source="pgvector", preload=""),
+    Route(
+        "update",
+        ("update",),
+        source="vchord",
+        installed={"vchord": "0.3.0"},
+        preload="vchord.so",
+        exchanged={"vchord": NEWER},
+        vchord=NEWER,
+    ),
+)
+
+
+def route(name: str) -> Route:
+    """Return a route by its name."""
+    return next(route for route in ROUTES if route.name == name)
+
+
+def automatic(version: str) -> Route:
+    """Return the automatic route from a version of pgvecto.rs."""
+    return route(f"automatic, from {version}")
