@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from journey import Journey
 from prepared import Prepared
 
+from migrator.backup.manifest import MANIFEST
 from migrator.sandbox.processes import wait_until
 from migrator.sandbox.server import Server
 from migrator.step import Json
 
 SECONDS_TO_LET_GO = 10
-VARYING = ("session", "milliseconds")
+VARYING = ("session", "milliseconds", "offered")
+PLACES = ("copy", "copy.place")
+"""Facts that name files."""
 LEFT_BEHIND = {
     "advisory locks": "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'",
     "sessions of the tool": "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate'",
@@ -44,7 +47,10 @@ def assert_as_if_uninterrupted(
     assert_nothing_lies_about(journey)
     assert_journal_is_complete(journey)
     if same_facts:
-        assert _lasting(journey.facts()) == _lasting(prepared.facts)
+        found_facts, wanted = _lasting(journey.facts()), _lasting(prepared.facts)
+        names = {*found_facts, *wanted}
+        differing = {n: (found_facts.get(n), wanted.get(n)) for n in names if found_facts.get(n) != wanted.get(n)}
+        assert differing == {}, f"facts, found and wanted: {differing}"
 
 
 def assert_nothing_lies_about(journey: Journey) -> None:
@@ -52,7 +58,11 @@ def assert_nothing_lies_about(journey: Journey) -> None:
     name = journey.journal.name
     ours = {name, f"{name}-wal", f"{name}-shm", f"{name}.lock", journey.journal.with_suffix(".log").name, "s"}
     found = {path.name for path in journey.journal.parent.iterdir()}
-    assert {path for path in found - ours if not path.startswith(("older-", "held-at-"))} == set()
+    copies = {path.name for path in journey.journal.parent.glob(f"{journey.journal.stem}-backup-*")}
+    assert {path for path in found - ours - copies if not path.startswith(("older-", "held-at-"))} == set()
+    for copy in copies:
+        manifest = journey.journal.with_name(copy) / MANIFEST
+        assert manifest.exists(), f"what was begun and not finished lies about: {copy}"
 
 
 def assert_journal_is_complete(journey: Journey) -> None:
@@ -81,9 +91,11 @@ def left_behind(server: Server) -> list[str]:
 
 
 def _lasting(facts: Mapping[str, Json]) -> dict[str, Json]:
-    """Return facts without what is another each time: the session that found them, how fast a search was."""
-    return {
-        name: {key: item for key, item in value.items() if key not in VARYING} if isinstance(value, Mapping) else value
-        for name, value in facts.items()
-        if not name.startswith("search.")
-    }
+    """Return facts without what may be another each time: session, duration, what is installed already, places."""
+    return {name: _without_varying(value) for name, value in facts.items() if name not in PLACES}
+
+
+def _without_varying(value: Json) -> Json:
+    if not isinstance(value, Mapping):
+        return value
+    return {key: _without_varying(item) for key, item in value.items() if key not in VARYING}

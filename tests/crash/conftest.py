@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import pickle
 import re
 import shutil
@@ -90,7 +91,8 @@ def prepare(
     open_folder: Path, tmp_path_factory: pytest.TempPathFactory, tree: Tree, shelf: Shelf, scene_on: SceneOn
 ) -> Prepare:
     """Return a function that prepares the server of a route, once for all processes of this test run."""
-    shared = tmp_path_factory.getbasetemp().parent
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
     @cache
     def make(route: Route) -> Prepared:

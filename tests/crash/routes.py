@@ -28,6 +28,7 @@ class Route:
         preload: What the server preloads then.
         exchanged: Versions that are installed before the command is first run.
         vchord: Release of VectorChord at the end.
+        copies: Whether a copy of the embeddings is made first.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Route:
     preload: str = "vectors.so"
     exchanged: Mapping[str, str] = field(default_factory=dict, hash=False)
     vchord: str = "0.3.0"
+    copies: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -66,7 +68,7 @@ class Route:
         """Return the command line that starts and resumes."""
         where = [f"--database={conninfo}", f"--journal={journal}"]
         if "update" not in self.command:
-            where += ["--confirm=immich", "--lock-timeout=0.2"]
+            where += ["--confirm=immich", "--lock-timeout=0.2", *([] if self.copies else ["--no-backup"])]
         restart = f"--restart-command={server.restart_command()}"
         return [*self.command, *where, "--yes", "--no-input", "--no-color", restart]
 
@@ -76,6 +78,7 @@ _FROM_PGVECTORS = ("--from", "pgvecto.rs")
 ROUTES = (
     Route("automatic, from 0.2.0", _FROM_PGVECTORS, installed={"vectors": "0.2.0"}),
     Route("automatic, from 0.3.0", _FROM_PGVECTORS, installed={"vectors": "0.3.0"}),
+    Route("automatic, with a copy", _FROM_PGVECTORS, installed={"vectors": "0.3.0"}, copies=True),
     Route(
         "automatic, Immich reindexes",
         (*_FROM_PGVECTORS, "--path", "automatic", "--reindex-by", "immich"),
