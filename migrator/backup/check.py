@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,10 @@ from pathlib import Path
 from migrator.backup.compression import BLOCK_BYTES, Method, blocks
 from migrator.backup.manifest import MANIFEST, SUMS, Manifest, SavedTable
 from migrator.errors import BackupDamaged, BackupTooNew, NoBackup
+from migrator.events import Emit, Progress, nobody
+
+STEP = "check"
+FIRST_PROGRESS_SECONDS, PROGRESS_SECONDS = 1.0, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +26,10 @@ class Checked:
     problems: tuple[str, ...]
 
 
-def check_copy(folder: Path) -> Checked:
+def check_copy(folder: Path, emit: Emit = nobody, *, rows: bool = True) -> Checked:
     """Read every file of a copy, and say all that is wrong with it; needs no server and writes nothing.
+
+    Without `rows` only sizes and sums are compared.
 
     Raises:
         NoBackup: there is no copy in this folder.
@@ -36,12 +43,12 @@ def check_copy(folder: Path) -> Checked:
     except (BackupTooNew, BackupDamaged) as error:
         told = [str(error), *(f"{name}: {text}" for name, text in error.facts)]
         return Checked(folder, None, ("; ".join(told),))
-    return Checked(folder, manifest, tuple(_problems(folder, manifest)))
+    return Checked(folder, manifest, tuple(_problems(folder, manifest, emit, rows=rows)))
 
 
-def problems_of(folder: Path) -> tuple[str, ...]:
-    """Return everything that is wrong with a copy."""
-    return check_copy(folder).problems
+def problems_of(folder: Path, *, rows: bool) -> tuple[str, ...]:
+    """Return everything that is wrong with a copy; without `rows`, as far as its sums tell."""
+    return check_copy(folder, rows=rows).problems
 
 
 def sum_of(file: Path) -> str:
@@ -67,7 +74,7 @@ def is_complete(folder: Path, sha256: str) -> bool:
         return False
 
 
-def _problems(folder: Path, manifest: Manifest) -> Iterator[str]:
+def _problems(folder: Path, manifest: Manifest, emit: Emit, *, rows: bool) -> Iterator[str]:
     yield from _of_manifest(folder)
     sound: set[str] = set()
     for file in manifest.files:
@@ -86,8 +93,8 @@ def _problems(folder: Path, manifest: Manifest) -> Iterator[str]:
             yield f"{file.name} cannot be read ({error.strerror})"
     listed = {file.name for file in manifest.files}
     for table in manifest.tables:
-        if table.file in sound:
-            yield from _of_rows(folder, manifest.compression, table)
+        if table.file in sound and rows:
+            yield from _of_rows(folder, manifest.compression, table, emit)
         elif table.file not in listed:
             yield f"{MANIFEST} names no sum for {table.file}"
 
@@ -102,12 +109,18 @@ def _of_manifest(folder: Path) -> Iterator[str]:
         yield f"{MANIFEST} is not what was written: its sha256 is not the one in {SUMS}"
 
 
-def _of_rows(folder: Path, method: Method, table: SavedTable) -> Iterator[str]:
+def _of_rows(folder: Path, method: Method, table: SavedTable, emit: Emit) -> Iterator[str]:
     rows = text_bytes = 0
+    begun, last = time.monotonic(), FIRST_PROGRESS_SECONDS
     try:
         for block in blocks(method, folder / table.file):
             rows += block.count(b"\n")
             text_bytes += len(block)
+            elapsed = time.monotonic() - begun
+            if elapsed - last > 0:
+                last = elapsed + PROGRESS_SECONDS
+                percent = min(100.0 * text_bytes / table.text_bytes, 100.0) if table.text_bytes else None
+                emit(Progress(STEP, table.name, "reading", percent, elapsed))
     except EOFError as error:
         yield f"{table.file} cannot be decompressed to its end ({error})"
         return

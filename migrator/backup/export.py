@@ -80,6 +80,7 @@ class Export:
     Attributes:
         session: open, and read-only unless `copying` has a prelude.
         catalog: the snapshot that `copying` was made of, read with `interest`.
+        thorough: whether what was written is decompressed and counted again, too; its sums are compared in any case.
     """
 
     session: Session
@@ -88,6 +89,7 @@ class Export:
     copying: Copying
     method: Method
     emit: Emit
+    thorough: bool = False
 
     def write_to(self, place: Path) -> Made:
         """Copy the tables into a new folder; under its name there is either all of it, checked, or nothing.
@@ -102,7 +104,7 @@ class Export:
             with being_written(place) as folder:
                 saved, files = self._in_one_snapshot(folder)
                 made = self._completed(folder, saved, files)
-                if problems := problems_of(folder):
+                if problems := problems_of(folder, rows=self.thorough):
                     raise BackupFailed(
                         "the copy was written, but reading it again shows something else; nothing of it is left",
                         facts=[("found", problem) for problem in problems],

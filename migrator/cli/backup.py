@@ -67,7 +67,7 @@ def _made(result: BackupResult) -> Iterator[str]:
     made = result.made
     if made is None:
         return
-    yield f"Done. {made.manifest.rows:,} embeddings are in {text.short(made.folder)}, and read again."
+    yield f"Done. {made.manifest.rows:,} embeddings are in {text.short(made.folder)}."
     yield from _tables(made.manifest)
     for note in result.copying.notes:
         yield from text.labelled("note", note)
@@ -108,12 +108,15 @@ def _fields(result: BackupResult) -> dict[str, Json]:
 
 
 def _check(folder: Path, *, as_json: bool) -> int:
-    checked = check_copy(folder)
+    emit, pause = renderer(as_json=as_json)
+    try:
+        checked = check_copy(folder, emit)
+    finally:
+        pause()
     code = ExitCode.FAILED if checked.problems else ExitCode.DONE
-    if as_json:
-        lines = JsonRenderer(click.echo)
+    if isinstance(emit, JsonRenderer):
         rows = checked.manifest.rows if checked.manifest else None
-        lines.result(int(code), place=str(folder), problems=checked.problems, rows=rows)
+        emit.result(int(code), place=str(folder), problems=checked.problems, rows=rows)
         return int(code)
     for line in _checked(checked):
         stdout().print(line, soft_wrap=True)

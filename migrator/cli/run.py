@@ -167,7 +167,7 @@ def _result_fields(result: Result) -> dict[str, Json]:
     if result.ending is not None:
         fields["headline"] = result.ending.headline
     if result.copy is not None:
-        fields["copy"], fields["copy_bytes"] = str(result.copy[0]), result.copy[1]
+        fields["copy"], fields["copy_bytes"] = str(result.copy.place), result.copy.size_bytes
     return fields
 
 

@@ -62,7 +62,7 @@ def _lines(found: Status) -> list[str]:
         if found.run.finished_at:
             lines.append(f"         finished {found.run.finished_at}")
     if found.copy is not None:
-        lines += [f"copy     {text.kept_copy(*found.copy)}"]
+        lines += [f"copy     {text.kept_copy(found.copy)}"]
     if found.undo is not None:
         lines.append(f"undo     {_way_back(found.undo)}")
     if found.server_error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from migrator.catalog import Catalog
-from migrator.commands.copy_first import CopyOffer
+from migrator.commands.copy_first import CopyOffer, KeptCopy
 from migrator.content import Ending, Overview
 from migrator.content import Path as MigrationPath
 from migrator.engine import Outcome
@@ -85,8 +85,8 @@ class Result:
     ending: Ending | None = None
     seconds: float = 0.0
     """How long the finished steps took, over all starts of this run."""
-    copy: tuple[Path, int] | None = None
-    """Where the copy of what was changed is, and how large."""
+    copy: KeptCopy | None = None
+    """The copy of what was changed."""
     question: str | None = None
     """The flag that would have answered the question which stopped the run."""
 

@@ -74,14 +74,18 @@ def backup(request: BackupRequest, source: Copyable, emit: Emit) -> BackupResult
         session.close()
 
 
-def copy_now(session: Session, source: Copyable, place: Path, method: Method | None, emit: Emit) -> Made:
+def copy_now(
+    session: Session, source: Copyable, place: Path, method: Method | None, emit: Emit, *, thorough: bool = False
+) -> Made:
     """Make a copy over an open read-only session, or, where that could not read them, over one that is rolled back.
+
+    A `thorough` one is decompressed and counted again when it is written.
 
     Raises:
         MigratorError: see `Export.write_to`.
     """
     catalog = session.catalog()
-    export = Export(session, catalog, source.copied, source.copying(catalog, {}), method or usual(), emit)
+    export = Export(session, catalog, source.copied, source.copying(catalog, {}), method or usual(), emit, thorough)
     if not export.copying.prelude:
         return export.write_to(place)
     writable = session.twin(read_only=False)

@@ -42,6 +42,14 @@ class CopyOffer:
     chosen: bool
 
 
+@dataclass(frozen=True, slots=True)
+class KeptCopy:
+    """The copy that a run has made, to be deleted some day."""
+
+    place: Path
+    size_bytes: int
+
+
 def offer(content: Content, catalog: Catalog, facts: Facts, journal: Path, chosen: Path | None) -> CopyOffer | None:
     """Return the copy that has to be made before this run changes anything; None where none has to be.
 
@@ -59,12 +67,12 @@ def offer(content: Content, catalog: Catalog, facts: Facts, journal: Path, chose
     return CopyOffer(place.absolute(), expected, chosen is not None)
 
 
-def made_before(facts: Facts) -> tuple[Path, int] | None:
-    """Return place and size in bytes of the copy that a journal knows of."""
+def made_before(facts: Facts) -> KeptCopy | None:
+    """Return the copy that a journal knows of."""
     fact = facts.get(COPY)
     if not isinstance(fact, Mapping):
         return None
-    return Path(str(fact.get("place"))), int(str(fact.get("size_bytes", 0)))
+    return KeptCopy(Path(str(fact.get("place"))), int(str(fact.get("size_bytes", 0))))
 
 
 def _recorded(facts: Facts, chosen: Path | None) -> Path | None:
@@ -176,7 +184,7 @@ class CopyFirst:
         begun = time.monotonic()
         self.journal.event(step.key, "started", statement=STATEMENT)
         try:
-            made = copy_now(session, self.content, place, None, self.emit)
+            made = copy_now(session, self.content, place, None, self.emit, thorough=True)
         except KeyboardInterrupt:
             self.journal.event(step.key, "failed", statement=STATEMENT, detail="interrupted")
             raise

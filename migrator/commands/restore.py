@@ -58,7 +58,7 @@ def restore(request: RestoreRequest, content: Restorable, ask: Ask, emit: Emit) 
         NoBackup, BackupDamaged: before anything is connected to.
         MigratorError: no connection, another copy of the tool, or a table was rolled back.
     """
-    manifest = _sound(request.folder)
+    manifest = _sound(request.folder, emit)
     session = Session(request.conninfo, content.restored, read_only=request.dry_run)
     try:
         session.open()
@@ -84,8 +84,8 @@ def restore(request: RestoreRequest, content: Restorable, ask: Ask, emit: Emit) 
         session.close()
 
 
-def _sound(folder: Path) -> Manifest:
-    checked = check_copy(folder)
+def _sound(folder: Path, emit: Emit) -> Manifest:
+    checked = check_copy(folder, emit)
     if checked.manifest is None or checked.problems:
         raise BackupDamaged(
             f'the copy in "{folder}" is damaged; nothing was changed',

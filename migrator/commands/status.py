@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrator.catalog import Catalog
-from migrator.commands.copy_first import made_before
+from migrator.commands.copy_first import KeptCopy, made_before
 from migrator.commands.plan import open_undamaged
 from migrator.content import Content
 from migrator.errors import CannotConnect, ConnectionLost, NotImmich, Pooler, WrongSource
@@ -45,8 +45,8 @@ class Status:
     server_error: str | None
     same_database: bool | None
     steps: tuple[StepStatus, ...]
-    copy: tuple[Path, int] | None = None
-    """Where the copy of what was changed is, and how large."""
+    copy: KeptCopy | None = None
+    """The copy of what was changed."""
     undo: UndoRecord | None = None
     """What the journal knows of a way back, under way or ended."""
 

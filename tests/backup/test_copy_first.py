@@ -91,7 +91,7 @@ def test_a_run_copies_before_it_changes_anything(make_journey: MakeJourney) -> N
     assert "delete it when Immich has run for a while" in " ".join(ended.out.split())
     where = [f"--database={journey.server.conninfo('immich', 'immich')}", f"--journal={journey.journal}"]
     assert told in start_tool(["status", *where]).out
-    assert json.loads(start_tool(["status", "--json", *where]).out)["copy"][0] == str(folder)
+    assert json.loads(start_tool(["status", "--json", *where]).out)["copy"]["place"] == str(folder)
 
 
 def test_nothing_left_to_convert_makes_no_copy(make_journey: MakeJourney) -> None:

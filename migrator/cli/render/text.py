@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from migrator.catalog import Catalog
+from migrator.commands.copy_first import KeptCopy
 from migrator.commands.plan import PlannedStep
 from migrator.content import Ending, Overview
 from migrator.content import Path as MigrationPath
@@ -146,7 +147,7 @@ def labelled(label: str, text: str) -> list[str]:
     return wrapped(text, " " * (LABEL + 2), f"  {label:<{LABEL}}")
 
 
-def ending(end: Ending, seconds: float | None = None, copy: tuple[Path, int] | None = None) -> list[str]:
+def ending(end: Ending, seconds: float | None = None, copy: KeptCopy | None = None) -> list[str]:
     """Say what is true at the end; the last line is the most important one."""
     lines = [end.headline]
     for label, text in end.lines:
@@ -154,15 +155,15 @@ def ending(end: Ending, seconds: float | None = None, copy: tuple[Path, int] | N
     if seconds is not None:
         lines += labelled("time", duration(seconds))
     if copy is not None:
-        lines += labelled("copy", kept_copy(*copy))
+        lines += labelled("copy", kept_copy(copy))
     return [*lines, end.last]
 
 
-def kept_copy(place: Path, size_bytes: int) -> str:
+def kept_copy(copy: KeptCopy) -> str:
     """Say where the copy of the embeddings is, and how long it is worth keeping."""
-    if not place.is_dir():
-        return f"{short(place)}: is not there any more"
-    return f"{short(place)} ({size(size_bytes)}): delete it when Immich has run for a while"
+    if not copy.place.is_dir():
+        return f"{short(copy.place)}: is not there any more"
+    return f"{short(copy.place)} ({size(copy.size_bytes)}): delete it when Immich has run for a while"
 
 
 def proof(value: Json) -> str:
