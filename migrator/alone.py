@@ -39,10 +39,10 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.pid <> pg_c
 """
 
 
-def take_tool_lock(connection: psycopg.Connection[Any], journal: Path | None) -> None:
+def take_tool_lock(connection: psycopg.Connection[Any], journal: Path | None, *, our_own_may_hold_it: bool) -> None:
     """Take the lock that keeps a second copy away from this database.
 
-    Without a journal, as after a lost connection, the holder is taken for a session that is about to end.
+    After a lost connection `our_own_may_hold_it`: the holder is taken for a session that is about to end.
 
     Raises:
         AlreadyRunning: somebody else holds it, and lives.
@@ -51,7 +51,7 @@ def take_tool_lock(connection: psycopg.Connection[Any], journal: Path | None) ->
     begun = time.monotonic()
     try:
         while not _try(connection):
-            limit_seconds = LIMIT_SECONDS if journal is None else _patience(journal)
+            limit_seconds = LIMIT_SECONDS if our_own_may_hold_it else _patience(journal)
             if time.monotonic() - begun > limit_seconds:
                 raise _refusal(connection, journal)
             time.sleep(PAUSE_SECONDS)
@@ -64,7 +64,9 @@ def _try(connection: psycopg.Connection[Any]) -> bool:
     return bool(row and row[0])
 
 
-def _patience(journal: Path) -> float:
+def _patience(journal: Path | None) -> float:
+    if journal is None:
+        return NOTICE_SECONDS
     if is_held(journal):
         return 0.0
     start = _newest_start(journal)

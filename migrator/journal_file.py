@@ -80,7 +80,7 @@ def unreadable(path: Path) -> JournalUnreadable:
     """Return the refusal of a journal that cannot be read."""
     return JournalUnreadable(
         f'the journal "{path}" cannot be read; nothing was changed',
-        hint="run the command again: a damaged journal is kept aside, and the database tells what was done",
+        hint="a run (migrate --from, migrate update) keeps it aside, and goes on from what the server shows",
     )
 
 

@@ -169,13 +169,13 @@ class Session:
         self.connection.execute(SQL("SET ROLE {}").format(Identifier(owner)))
         return read_catalog(self.connection, self._interest)
 
-    def hold_tool_lock(self, journal: Path | None = None) -> None:
-        """Take the lock that keeps a second copy away.
+    def hold_tool_lock(self, journal: Path | None = None, *, our_own_may_hold_it: bool = False) -> None:
+        """Take the lock that keeps a second copy away; the journal tells whether a killed start may still hold it.
 
         Raises:
-            AlreadyRunning: another copy holds it; without a journal only after waiting for what our own session left.
+            AlreadyRunning: another copy holds it.
         """
-        take_tool_lock(self.connection, journal)
+        take_tool_lock(self.connection, journal, our_own_may_hold_it=our_own_may_hold_it)
 
     def wait_until_back(self, limit_seconds: float, tick: Callable[[float], None]) -> float:
         """Open the connection again as soon as the server answers; return how long that took, in seconds.

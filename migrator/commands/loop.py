@@ -174,7 +174,7 @@ class Loop:
         self.session.wait_until_back(limit_seconds, lambda seconds: self.emit(ServerAway(seconds)))
         self.emit(ServerBack(time.monotonic() - begun))
         self.journal.belongs_to(Identity.of(self.session.catalog()))
-        self.session.hold_tool_lock()
+        self.session.hold_tool_lock(our_own_may_hold_it=True)
 
     def _why_away(self, said: Sequence[str] = ()) -> Sequence[tuple[str, str]]:
         before, host = self.session.last_seen or (None, "")

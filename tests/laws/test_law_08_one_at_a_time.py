@@ -56,21 +56,18 @@ def test_a_second_copy_is_refused_at_once(journal: str, make_server: MakeServer,
         process = rf"{held.process.pid} on this computer, since 20\d\d-.+ UTC"
         assert bool(re.search(process, ended.err)) == (journal == first.journal.name), ended.said
         assert not (server_folder / "other.db").exists()
+        begun = time.monotonic()
         shown = start_tool(["status", f"--journal={first.journal}", f"--database={first.server.conninfo('immich')}"])
+        start_seconds = time.monotonic() - begun
         assert shown.code == DONE, shown.said
         assert "could not be seen" not in shown.out
         assert "convert-smart-search" in shown.out
         held.let_go()
         held.end()
-    assert seconds < 2.0 * slowness(), f"{seconds:.1f} s"
+    # on an idle computer a start takes half a second; on a busy one it is the start that takes its time
+    notice_seconds = 0.0 if journal == first.journal.name else alone.NOTICE_SECONDS
+    assert seconds < 2.0 or seconds < 2 * start_seconds + notice_seconds, f"{seconds:.1f} s, {start_seconds:.1f} s"
     assert first.to_the_end().code == DONE
-
-
-def slowness() -> float:
-    """Return how much slower than an idle computer this one is now: the tool takes 0.3 s to print its version."""
-    begun = time.monotonic()
-    start_tool(["--version"])
-    return max(1.0, (time.monotonic() - begun) / 0.3)
 
 
 def test_a_copy_that_only_asks_is_noticed_too(make_workshop: MakeWorkshop, tmp_path: Path) -> None:
@@ -108,7 +105,7 @@ def test_what_a_killed_copy_left_is_waited_for(
     orphan.hold_tool_lock()
     begun, ends = time.monotonic(), Timer(seconds, orphan.close)
     ends.start()
-    next_one.hold_tool_lock(workshop.journal if cut else None)
+    next_one.hold_tool_lock(workshop.journal if cut else None, our_own_may_hold_it=not cut)
     assert time.monotonic() - begun > seconds - 0.5
     ends.join()
     next_one.close()
