@@ -37,7 +37,7 @@ class RescueEmbeddings(Step):
     """Convert all columns of pgvecto.rs and drop the extension, without its library."""
 
     key = "rescue-embeddings"
-    title = "rescue the embeddings, drop extension vectors"
+    title = "rescue the embeddings, drop pgvecto.rs"
     copied_before: ClassVar[bool] = True
     point_of_no_return: ClassVar[str | None] = (
         "extension vectors leaves the database; without its library nothing brings it back"

@@ -55,6 +55,9 @@ def test_what_genuine_pgvectors_wrote(
     assert done.stdout.startswith("Done. 600 embeddings are in VectorChord, none changed.")
     assert "/pg_vectors" in done.stdout
     assert 'ALTER DATABASE "immich" RESET search_path;' in done.stdout
+    back = tool.call("undo", "--no-input", "--yes", "--database", tool.database, "--journal", str(tool.journal))
+    assert back.returncode == BLOCKED
+    assert 'there is no way back past step "rescue-embeddings"' in back.stderr
     for table, key in KEYS.items():
         query = f'COPY (SELECT "{key}", embedding::real[] FROM {table} ORDER BY 1) TO STDOUT (FORMAT csv, HEADER)'
         with server.connect("immich") as connection, connection.cursor().copy(query.encode()) as copy:
