@@ -307,7 +307,7 @@ class _Telling:
         self.last = elapsed
         percent = min(100.0 * self.rows / self.expected, 100.0) if self.expected else None
         left = elapsed * (100.0 - percent) / percent if percent else None
-        self.emit(Progress(STEP, self.name, f"copying, {self.rows:,} rows", percent, elapsed, left))
+        self.emit(Progress(STEP, self.name, f"{self.name}, {self.rows:,} rows", percent, elapsed, left))
 
 
 def facts_of(made: Made) -> Mapping[str, Json]:

@@ -64,7 +64,8 @@ def being_written(final: Path) -> Iterator[Path]:
 
     Raises:
         BackupExists, AlreadyRunning: the place is taken.
-        BackupFailed: it cannot be written; a full disk included.
+        NoRoomForBackup: the disk is full.
+        BackupFailed: it cannot be written.
     """
     refuse_existing(final)
     partial = final.with_name(final.name + UNFINISHED)
@@ -157,10 +158,15 @@ def _fsync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _failed(final: Path, error: OSError) -> BackupFailed:
-    full = error.errno in NO_ROOM
-    what = "the disk is full" if full else str(error.strerror or error)
+def _failed(final: Path, error: OSError) -> BackupFailed | NoRoomForBackup:
+    if error.errno in NO_ROOM:
+        return NoRoomForBackup(
+            f'the disk became full while the copy was written to "{final}"; nothing of it is left, '
+            "and nothing was changed",
+            hint="make room there, or name a folder on another disk",
+        )
     return BackupFailed(
-        f'the copy could not be written to "{final}" ({what}); nothing of it is left, and nothing was changed',
-        hint="make room there, or name a folder on another disk" if full else "name a folder that can be written to",
+        f'the copy could not be written to "{final}" ({error.strerror or error}); nothing of it is left, '
+        "and nothing was changed",
+        hint="name a folder that can be written to",
     )

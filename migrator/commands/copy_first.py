@@ -16,7 +16,7 @@ from migrator.backup.place import require_room
 from migrator.catalog import Catalog
 from migrator.commands.backup import copy_now, stamp
 from migrator.content import Content
-from migrator.errors import BackupExists, MigratorError, ProofFailed
+from migrator.errors import BackupExists, MigratorError, NoRoomForBackup, ProofFailed
 from migrator.events import CopyMade, Emit
 from migrator.identity import Identity
 from migrator.journal import Journal
@@ -190,6 +190,8 @@ class CopyFirst:
             raise
         except MigratorError as error:
             self.journal.event(step.key, "failed", statement=STATEMENT, detail=str(error))
+            if isinstance(error, NoRoomForBackup):
+                raise NoRoomForBackup(str(error), hint=WAYS_OUT, facts=error.facts) from error
             raise
         self._remember(step, made)
         seconds = time.monotonic() - begun

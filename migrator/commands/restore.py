@@ -85,6 +85,7 @@ def restore(request: RestoreRequest, content: Restorable, ask: Ask, emit: Emit) 
 
 
 def _sound(folder: Path, emit: Emit) -> Manifest:
+    Manifest.read(folder)  # a newer one is refused as that, not as damaged
     checked = check_copy(folder, emit)
     if checked.manifest is None or checked.problems:
         raise BackupDamaged(

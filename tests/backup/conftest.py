@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from copies import Place
 from driving import Tool
-from workshops import loaded_server
+from workshops import loaded_server, make_workshop
 
 from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.server import Server
 
-__all__ = ["loaded_server"]
+__all__ = ["loaded_server", "make_workshop"]
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from copies import KEYS, Place, entries, lines
-from driving import BLOCKED, DONE, FAILED, REFUSED
+from driving import BLOCKED, DONE, FAILED, INTERRUPTED, REFUSED
 
 from migrator.backup.manifest import Manifest
 from migrator.catalog import Catalog, Interest
@@ -220,9 +220,54 @@ def test_a_disk_that_fills_leaves_nothing(make_place: MakePlace) -> None:
 
     arguments = ["backup", str(place.folder / "copy"), "--compression", "gzip", "--database", place.tool.database]
     said = place.tool.call(*arguments, before=small_disk)
-    assert said.returncode == FAILED
-    assert "the disk is full" in said.stderr
+    assert said.returncode == BLOCKED
+    assert "the disk became full" in said.stderr
     assert "Traceback" not in said.stderr
+    assert entries(place.folder) == []
+
+
+def test_a_folder_that_cannot_be_written_to(make_place: MakePlace) -> None:
+    """One sentence, and the reason."""
+    place = make_place()
+    (place.folder / "file").write_text("no folder")
+    said = place.backup(folder="file/copy")
+    assert said.returncode == FAILED
+    assert "could not be written" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+INTERRUPTED_ONE = """
+import os, signal, sys
+from migrator import events
+from migrator.cli import backup as cli
+from migrator.cli.app import run_app
+signal.signal(signal.SIGINT, signal.default_int_handler)
+real = cli.renderer
+def renderer(**wishes):
+    emit, pause = real(**wishes)
+    def interrupt(event):
+        if isinstance(event, events.Progress) and event.statement == "face_search":
+            os.kill(os.getpid(), signal.SIGINT)
+        emit(event)
+    return interrupt, pause
+cli.renderer = renderer
+sys.exit(run_app(sys.argv[1:]))
+"""
+
+
+def test_control_c_leaves_nothing(make_place: MakePlace) -> None:
+    """130 and one sentence; neither a copy nor half of one, and no session that goes on."""
+    place = make_place()
+    argv = [sys.executable, "-c", INTERRUPTED_ONE, "backup", str(place.folder / "copy")]
+    said = subprocess.run(
+        [*argv, "--database", place.tool.database],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=place.tool.environ(),
+    )
+    assert said.returncode == INTERRUPTED, said.stderr
+    assert "Nothing is lost" in said.stderr
     assert entries(place.folder) == []
 
 

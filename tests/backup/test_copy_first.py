@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -15,14 +16,19 @@ from driving import BLOCKED, DONE, FAILED, REFUSED, USAGE
 from journey import Ended, Journey, fill, hashes_of, start_tool
 from killing import held_at
 from servers import MakeServer
+from workshop import steps_of
+from workshops import MakeWorkshop
 
 from migrator.backup.check import check_copy
 from migrator.backup.manifest import Manifest
 from migrator.cli.app import run_app
 from migrator.commands.backup import BackupRequest, backup
+from migrator.commands.copy_first import CopyFirst
+from migrator.errors import NoRoomForBackup
 from migrator.events import nobody
-from migrator.journal import EventRecord
+from migrator.journal import EventRecord, Journal
 from migrator.sandbox.immich import ImmichDatabase
+from migrator.step import Fact
 from steps.content.immich import ImmichContent
 
 COPYING = "convert-smart-search/copy-embeddings"
@@ -173,6 +179,61 @@ def test_killed_before_it_was_recorded(make_journey: MakeJourney, tmp_path: Path
     assert copies_of(journey) == [made]
     assert (made / "manifest.json").read_bytes() == manifest
     assert place_of(journey) == made
+
+
+def test_killed_between_two_facts(make_workshop: MakeWorkshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy is complete and half of it recorded: the next start takes it for its own."""
+    workshop = make_workshop("0.3.0")
+    conninfo = workshop.server.conninfo(workshop.database, workshop.user)
+    catalog, content, step = workshop.catalog(), ImmichContent("pgvecto.rs"), steps_of("convert-smart-search")[0]
+    journal = Journal.create_or_open(workshop.journal)
+    journal.begin_invocation({})
+    real = Journal.record
+
+    def killed(self: Journal, key: str, fact: Fact) -> None:
+        if fact.name == "copied.face_search":
+            raise KeyboardInterrupt
+        real(self, key, fact)
+
+    monkeypatch.setattr(Journal, "record", killed)
+    with pytest.raises(KeyboardInterrupt):
+        CopyFirst(conninfo, content, journal, nobody, wanted=True).secure(step, catalog)
+    assert "copy" not in journal.facts()
+    (made,) = workshop.journal.parent.glob(f"{workshop.journal.stem}-backup-*")
+    before = (made / "manifest.json").stat()
+    monkeypatch.undo()
+    assert CopyFirst(conninfo, content, journal, nobody, wanted=True).secure(step, catalog) == ()
+    recorded = journal.facts()["copy"]
+    journal.close()
+    assert isinstance(recorded, dict)
+    assert recorded["place"] == str(made)
+    assert (made / "manifest.json").stat().st_mtime_ns == before.st_mtime_ns
+    assert list(workshop.journal.parent.glob(f"{workshop.journal.stem}-backup-*")) == [made]
+
+
+def test_a_disk_that_fills_in_a_run_names_both_ways_out(
+    make_workshop: MakeWorkshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 4, the ways out, nothing left behind, and the failure in the journal."""
+    workshop = make_workshop("0.3.0")
+    conninfo = workshop.server.conninfo(workshop.database, workshop.user)
+    journal = Journal.create_or_open(workshop.journal)
+    journal.begin_invocation({})
+    copy = CopyFirst(conninfo, ImmichContent("pgvecto.rs"), journal, nobody, wanted=True)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("migrator.backup.export.os.write", full)
+    with pytest.raises(NoRoomForBackup) as caught:
+        copy.secure(steps_of("convert-smart-search")[0], workshop.catalog())
+    monkeypatch.undo()
+    journal.close()
+    assert caught.value.exit_code == BLOCKED
+    assert "--backup DIR" in str(caught.value.hint)
+    assert "--no-backup" in str(caught.value.hint)
+    assert list(workshop.journal.parent.glob(f"{workshop.journal.stem}-backup-*")) == []
+    assert (workshop.records()[-1].statement, workshop.records()[-1].event) == ("copy-embeddings", "failed")
 
 
 def test_a_resumed_run_keeps_the_copy_it_has(make_journey: MakeJourney, tmp_path: Path) -> None:

@@ -331,7 +331,9 @@ def test_a_damaged_copy_is_not_put_back(make_place: MakePlace) -> None:
     assert place.ask("SELECT count(*) FROM face_search") == [(0,)]
     document = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**document, "schema": 99}))
-    assert "written by a newer version" in " ".join(put_back(place).stderr.split())
+    newer = put_back(place)
+    assert newer.returncode == REFUSED
+    assert "written by a newer version" in " ".join(newer.stderr.split())
     assert put_back(place, folder=place.folder).returncode == USAGE
 
 
