@@ -40,7 +40,7 @@ def table_back(catalog: Catalog, facts: Facts, table: Embeddings, *, comment: bo
     if not rewrite and not missing and not indexes_too_many(catalog, facts, table):
         return ()
     if not rewrite:
-        return indexes_back(catalog, facts, table)
+        return indexes_back(catalog, facts, table, of_old_type=True)
     # what the rewrite drops is missing after it, whatever the snapshot shows now
     build = _builds(catalog, column, indexes_before(facts, table))
     return (*rewrite, *build)
@@ -65,12 +65,19 @@ def rewritten(
     )  # fmt: skip
 
 
-def indexes_back(catalog: Catalog, facts: Facts, table: Embeddings) -> tuple[Statement, ...]:
-    """Return what leaves a column with the indexes that it had, as far as they fit its present type."""
-    column = column_of(catalog, table)
+def indexes_back(
+    catalog: Catalog, facts: Facts, table: Embeddings, *, of_old_type: bool = False
+) -> tuple[Statement, ...]:
+    """Return what leaves a column with the indexes that it had and that fit its present type.
+
+    Those of another type than pgvector's come back with that type, and are only a conversion's to build.
+    """
+    column, before = column_of(catalog, table), column_before(facts, table)
     if column is None:
         return ()
     too_many, missing = indexes_too_many(catalog, facts, table), indexes_missing(catalog, facts, table)
+    if not of_old_type and not (before and was_in_pgvector(before)):
+        missing = []
     drops = [
         Statement(
             f"drop-{index.name}",
