@@ -15,6 +15,7 @@ import pytest
 from driving import DONE, WAITING, Tool
 from servers import MakeServer
 
+from migrator.commands import loop
 from migrator.commands import run as command
 from migrator.commands.asking import Request, Situation
 from migrator.commands.copy_first import CopyOffer
@@ -110,7 +111,7 @@ def test_a_restart_command_that_kills(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", ["0.2.0"])
 def test_a_connection_lost_in_the_middle(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server was killed within a rewrite, and its own start fails: explained without any output of it."""
-    monkeypatch.setattr(command, "RECOVERY_LIMIT_SECONDS", 2.0)
+    monkeypatch.setattr(loop, "RECOVERY_LIMIT_SECONDS", 2.0)
     server.set_preload("vchord.so, vectors.so")
     server.restart()
     conninfo, journal = server.conninfo("immich", "immich"), tmp_path / "j.db"
