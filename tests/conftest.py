@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--full", action="store_true", help="also run the tests with many rows")
     group.addoption("--pg-tree", help="Postgres installation to use instead of the wheel's")
     group.addoption("--crash-full", action="store_true", help="let every fault strike everywhere, not at a sample")
+    group.addoption("--crash-every", type=int, default=1, help="with --crash-full: at one point out of so many")
     group.addoption("--crash-minutes", type=float, help="let random faults strike for so long")
     group.addoption("--crash-seed", type=int, help="the first seed of --crash-minutes; otherwise any")
 

@@ -15,7 +15,7 @@ from faults import FAULTS, Fault
 from figures import Figures
 from prepared import Prepare, SceneOn
 from routes import ROUTES, Route
-from walking import Blow, Walk, assert_undisturbed
+from walking import Blow, Relentless, Walk, assert_undisturbed
 
 SEED = 7
 MORE = {"SIGKILL of the tool": 4, "reload ends the worker of 0.2.0": 6}
@@ -37,7 +37,7 @@ class Record(Protocol):
 class MakeWalk(Protocol):
     """Walks a route to its end."""
 
-    def __call__(self, route: Route, *blows: Blow, everywhere: tuple[Fault, Path] | None = None) -> Walk:
+    def __call__(self, route: Route, *blows: Blow, everywhere: Relentless | None = None) -> Walk:
         """Walk it with these blows, or one fault at every point, and assert that all was survived."""
 
 
@@ -85,9 +85,9 @@ def record(request: pytest.FixtureRequest) -> Record:
 def walk(prepare: Prepare, scene_on: SceneOn, record: Record) -> MakeWalk:
     """Return a function that walks a route with blows, and asserts that they were survived."""
 
-    def make(route: Route, *blows: Blow, everywhere: tuple[Fault, Path] | None = None) -> Walk:
+    def make(route: Route, *blows: Blow, everywhere: Relentless | None = None) -> Walk:
         prepared = prepare(route)
-        faults = [*(blow.fault for blow in blows), *([everywhere[0]] if everywhere else [])]
+        faults = [*(blow.fault for blow in blows), *([everywhere.fault] if everywhere else [])]
         with scene_on(prepared, *faults) as scene:
             if scene.disk is None and any(fault.on_disk for fault in faults):
                 pytest.skip("no small disk can be mounted here")
@@ -109,7 +109,8 @@ def test_fault(route: Route, fault: Fault, prepare: Prepare, walk: MakeWalk, req
     if request.config.getoption("--crash-full"):
         seen: Path = request.getfixturevalue("tmp_path") / "seen"
         seen.touch()
-        assert walk(route, everywhere=(fault, seen)).struck, "nothing was tried"
+        every: int = request.config.getoption("--crash-every")
+        assert walk(route, everywhere=Relentless(fault, seen, every)).struck, "nothing was tried"
         return
     numbers = sampled(prepare(route).points, route, fault, MORE.get(fault.name, 1))
     assert numbers, "nothing was tried"

@@ -41,12 +41,34 @@ class Blow:
 
 
 @dataclass(slots=True)
+class Relentless:
+    """A fault that happens at one new point after the other.
+
+    Attributes:
+        seen: A file that lists the points that were passed.
+        every: At one out of so many.
+    """
+
+    fault: Fault
+    seen: Path
+    every: int = 1
+    _passed: int = 0
+
+    def turn(self, point: Point) -> bool:
+        """Note a new point, and return whether it is the fault's turn."""
+        with self.seen.open("a") as seen:
+            seen.write(f"{point}\n")
+        self._passed += 1
+        return self._passed % self.every == 0
+
+
+@dataclass(slots=True)
 class Walk:
     """One walk along a route.
 
     Attributes:
         blows: What happens on the way; those that are beyond its end do not.
-        relentless: A fault that happens at every point where it has not happened yet, which this file lists.
+        relentless: A fault that happens wherever it has not happened yet.
         lists_points: Whether `points` is to be filled.
         passed: How many points lie behind.
         points: Which they are.
@@ -55,7 +77,7 @@ class Walk:
 
     scene: Scene
     blows: list[Blow] = field(default_factory=list)
-    relentless: tuple[Fault, Path] | None = None
+    relentless: Relentless | None = None
     lists_points: bool = False
     passed: int = 0
     points: list[Point] = field(default_factory=list)
@@ -100,17 +122,18 @@ class Walk:
 
         def strike(pid: int, number: int, point: Point) -> Reply:
             self.scene.pid = pid
-            blow = waiting.get(number) or self._another(number)
+            blow = waiting.get(number) or self._another(number, point)
+            if blow is None:
+                return Reply()
             blow.at = point
             struck.append(blow)
-            self._note(point)
             return blow.fault.strike(self.scene) if blow.fault.applies(self.scene.route, point) else Reply()
 
         started = self.scene.driver.start(
             self.scene.arguments,
             [number for number in waiting if number > 0],
             strike,
-            seen=self.relentless[1] if self.relentless else None,
+            seen=self.relentless.seen if self.relentless else None,
             lists_points=self.lists_points,
         )
         self.passed += started.points
@@ -125,16 +148,13 @@ class Walk:
                 blow.fault.afterwards(self.scene)
         return struck, started.ended
 
-    def _another(self, number: int) -> Blow:
+    def _another(self, number: int, point: Point) -> Blow | None:
         assert self.relentless is not None
-        blow = Blow(self.passed + number, self.relentless[0])
+        if not self.relentless.turn(point):
+            return None
+        blow = Blow(self.passed + number, self.relentless.fault)
         self.blows.append(blow)
         return blow
-
-    def _note(self, point: Point) -> None:
-        if self.relentless is not None:
-            with self.relentless[1].open("a") as seen:
-                seen.write(f"{point}\n")
 
     def _helped(self, operator: Operator, ended: Ended) -> bool:
         """Do what the screen asks for; return whether it asks for anything."""
