@@ -238,7 +238,7 @@ class Executor:
             raise ProofFailed(
                 f"{step}/{statement.key}: what is there now differs from what was recorded; {statement.if_unequal}",
                 facts=[("recorded", str(recorded)), ("now", str(measured))],
-                hint="please report this with the log file, and do not go on by hand",
+                hint=statement.remedy,
             )
         self._emit(Proven(step, statement.key, fact, measured))
 

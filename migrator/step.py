@@ -112,6 +112,7 @@ class Statement:
         withdraws: the fact that no longer holds when this statement is sent; on disk before it is.
         as_copied: the fact of a copy made right before, which the answer has to equal where it is of the same kind.
         if_unequal: what is true then, for the person.
+        remedy: what to do then, where it need not be a fault of this tool.
         builds_index: the server reports progress in pg_stat_progress_create_index.
         judge: read-only; what it returns for the answer's row stands in the way, and everything is rolled back.
     """
@@ -127,6 +128,7 @@ class Statement:
     withdraws: str | None = None
     as_copied: str | None = None
     if_unequal: str = "everything was rolled back"
+    remedy: str = "please report this with the log file, and do not go on by hand"
     builds_index: bool = False
     judge: Callable[[Json], Blocker | None] | None = field(default=None, compare=False)
 

@@ -3,18 +3,21 @@
 Precondition: the column is converted. Effect: one CREATE INDEX; an index of that name that is not VectorChord's, or not
 valid, is dropped in the same transaction. Done when a valid vchordrq index of the right list count carries the name.
 Undone by dropping it, and building again one of pgvector's that was there.
+Where no rewrite has proven the embeddings (the path from pgvector), count and hash are taken before and after, in the
+same transaction and under its lock: what somebody writes between two steps is no difference then.
 Lock: SHARE on the table (reads go on), about 10 s per 100,000 rows with one list.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from psycopg.sql import SQL, Identifier
 
-from migrator.catalog import Catalog
-from migrator.step import Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
-from steps.shared import restoring, rewriting, worker
+from migrator.catalog import Catalog, Column
+from migrator.step import PROVEN, Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
+from steps.shared import proof, restoring, rewriting, worker
 from steps.shared.before import column_facts
 from steps.shared.index import SECONDS_PER_ROW_MANY_LISTS, SECONDS_PER_ROW_ONE_LIST, create_index, list_count
 from steps.shared.names import Embeddings
@@ -24,8 +27,8 @@ from steps.shared.state import column_of, index_of, is_converted, is_indexed, ro
 class BuildIndex(Step):
     """Build one VectorChord index."""
 
-    def __init__(self, table: Embeddings) -> None:
-        self._table = table
+    def __init__(self, table: Embeddings, *, proves: bool = False) -> None:
+        self._table, self._proves = table, proves
         self.key = f"build-{table.index.replace('_', '-')}"
         self.title = f"build {table.index}"
 
@@ -54,10 +57,12 @@ class BuildIndex(Step):
         # before the conversion the old index is the conversion's to drop
         converted = is_converted(catalog, self._table)
         in_the_way = old is not None and converted
+        before, after = _proof(self._table, column, drops=in_the_way) if self._proves and converted else ((), ())
         return (
             *worker.probe(catalog),
             # on its own, so that nobody is kept from reading during the build
             *(rewriting.drop_leftover_constraint(catalog, column, alone=True) if converted else ()),
+            *before,
             *([Statement("drop-old", drop, "it has the name, but not what Immich wants", owner)] if in_the_way else []),
             Statement(
                 "create",
@@ -67,6 +72,7 @@ class BuildIndex(Step):
                 lock=f"SHARE on {column.schema}.{column.table}",
                 builds_index=True,
             ),
+            *after,
         )
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
@@ -81,3 +87,20 @@ class BuildIndex(Step):
         """Read-only. Proportional to the rows; clustering into many lists costs more."""
         rows = rows_of(catalog, self._table) or 0
         return 1.0 + rows * (SECONDS_PER_ROW_ONE_LIST if list_count(rows) == 1 else SECONDS_PER_ROW_MANY_LISTS)
+
+
+def _proof(table: Embeddings, column: Column, *, drops: bool) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+    """Return what comes before and after the build; DROP INDEX would need the stronger lock in the middle of it."""
+    mode = SQL("ACCESS EXCLUSIVE" if drops else "SHARE")
+    lock = Statement(
+        "lock",
+        SQL("LOCK TABLE {} IN {} MODE").format(Identifier(column.schema, column.table), mode),
+        "nobody writes to the table between the two measurements",
+        rewriting.owner_of(column),
+        lock=f"{mode.as_string(None)} on {column.schema}.{column.table}",
+    )
+    measure = proof.measure_values(column, with_reader=False)
+    measured = replace(
+        rewriting.measure_before(table.table, column, measure, recorded=False), withdraws=f"{PROVEN}{table.table}"
+    )
+    return (lock, measured), (rewriting.measure_after(table.table, column, measure, final=True),)

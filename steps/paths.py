@@ -211,8 +211,8 @@ def pgvector(options: Options) -> tuple[Step, ...]:
             else (
                 KeepImmichOut(options).carries_out(added(5)),
                 HashEmbeddings(options).carries_out(added(5)),
-                BuildIndex(SMART_SEARCH).carries_out(step(5)),
-                BuildIndex(FACE_SEARCH).carries_out(step(5)),
+                BuildIndex(SMART_SEARCH, proves=True).carries_out(step(5)),
+                BuildIndex(FACE_SEARCH, proves=True).carries_out(step(5)),
                 ProveEmbeddings().carries_out(added(5)),
                 AnalyzeTables().carries_out(step(5)),
                 LetImmichIn().carries_out(added(5)),

@@ -40,8 +40,8 @@ class ProveEmbeddings(Step):
                 "must equal the count and hash recorded before Immich was started",
                 measures=f"{PROVEN}{table.table}",
                 must_equal=f"proof.{table.table}",
-                if_unequal="Immich committed its conversion; if rows were added or deleted meanwhile that is why, "
-                "and --reindex-by tool goes on from here",
+                if_unequal="Immich committed its conversion",
+                remedy="were photos added or deleted meanwhile? then run the same command again with --reindex-by tool",
             )
             for table in recorded
             if (column := column_of(catalog, table)) is not None and column.key is not None

@@ -14,6 +14,12 @@ from steps.shared.options import Options, with_dimensions
 from steps.shared.state import column_of, comment_with_dimension, dimension_blockers, dimension_of, indexes_on
 from steps.shared.survey import odd_rows
 
+WRITTEN_BETWEEN = (
+    "somebody changed the table since: photos added or deleted meanwhile? then stop Immich and add --trust-server, "
+    "which goes on from what is there"
+)
+"""What to do where rows differ from what an earlier run recorded; within one transaction nobody can have."""
+
 
 def blockers(catalog: Catalog, facts: Facts, table: Embeddings, options: Options) -> tuple[Blocker, ...]:
     """Return what forbids a rewrite: an unknown dimension, rows that would not survive, a worker that is gone."""
@@ -54,7 +60,7 @@ def measure_before(label: str, column: Column, query: Composed, *, recorded: boo
     fact = f"proof.{label}"
     if recorded:
         why = "must equal what was recorded when the embeddings were taken out of pgvecto.rs"
-        return Statement("hash-before", query, why, owner_of(column), must_equal=fact)
+        return Statement("hash-before", query, why, owner_of(column), must_equal=fact, remedy=WRITTEN_BETWEEN)
     why = "count and hash, on disk before anything changes"
     as_copied = f"copied.{label}" if copied else None
     return Statement("hash-before", query, why, owner_of(column), measures=fact, as_copied=as_copied)

@@ -141,6 +141,21 @@ class Writer:
         """Have it stop."""
         self._over.set()
 
+    def assert_all_is_there(self, scene: Scene) -> None:
+        """Assert that what it wrote is there, that nothing else is missing or changed, and that the tool counts so."""
+        with scene.server.connect("immich") as connection:
+            now = rows_of(connection)
+            wrong = [key for key in self.added if not _is_filled(connection, *key, self.added[key])]
+        assert wrong == [], "what was written while the tool worked is not there, or not as it was written"
+        gone = {key[1] for key, value in scene.rows.items() if now.get(key) != value}
+        assert gone - self.deleted - self.unsure == set(), "embeddings are lost or changed"
+        new = {key[1] for key in now.keys() - scene.rows.keys()}
+        assert new - {key for _, key in self.added} - self.unsure == set(), "embeddings that nobody wrote"
+        ended = scene.driver.tool(scene.arguments)
+        said = re.match(r"Done. ([\d,]+) embeddings are", ended.out)
+        assert ended.code == DONE, ended.said
+        assert said is None or int(said[1].replace(",", "")) == len(now), ended.out
+
     def _add(self, connection: psycopg.Connection, turn: int) -> None:
         photo, face, value = str(uuid.uuid4()), str(uuid.uuid4()), turn / 1024
         vector = str([value] * DIMENSION)
@@ -174,7 +189,6 @@ class Writer:
 def somebody_writes(scene: Scene) -> Reply:
     """Let somebody write while the tool works: nothing of it is lost, and what was there before is as it was."""
     writer = Writer(scene.server.conninfo("immich", "immich"))
-    before = scene.rows
     thread = threading.Thread(target=writer.write, daemon=True)
     thread.start()
 
@@ -183,23 +197,8 @@ def somebody_writes(scene: Scene) -> Reply:
         thread.join(LIMIT_SECONDS)
         assert not thread.is_alive(), "somebody cannot write any more"
 
-    def check() -> None:
-        with scene.server.connect("immich") as connection:
-            now = rows_of(connection)
-            wrong = [key for key in writer.added if not _is_filled(connection, *key, writer.added[key])]
-        assert wrong == [], "what was written while the tool worked is not there, or not as it was written"
-        gone = {key: value for key, value in before.items() if now.get(key) != value}
-        unexplained = {key[1] for key in gone} - writer.deleted - writer.unsure
-        assert unexplained == set(), "embeddings are lost or changed"
-        new = {key[1] for key in now.keys() - before.keys()} - {key for _, key in writer.added} - writer.unsure
-        assert new == set(), "embeddings that nobody wrote"
-        ended = scene.driver.tool(scene.arguments)
-        said = re.match(r"Done. ([\d,]+) embeddings are", ended.out)
-        assert ended.code == DONE, ended.said
-        assert said is None or int(said[1].replace(",", "")) == len(now), ended.out
-
     scene.undo.append(stop)
-    scene.checks.append(check)
+    scene.checks.append(lambda: writer.assert_all_is_there(scene))
     return Reply()
 
 

@@ -45,6 +45,7 @@ class Scene:
         line: What the tool's connection runs through, where it runs through anything.
         disk: The small disk that server and journal are on, where they are on one.
         pid: The tool's process, while it stands at a point.
+        more: What is typed beside the command, since the screen asked for it.
         undo: What ends a disturbance, as soon as the start that it struck is over.
         checks: What has to be true when everything is over.
     """
@@ -58,6 +59,7 @@ class Scene:
     line: Line | None = None
     disk: Path | None = None
     pid: int = 0
+    more: list[str] = field(default_factory=list)
     undo: list[Callable[[], None]] = field(default_factory=list)
     checks: list[Callable[[], None]] = field(default_factory=list)
 
@@ -73,7 +75,7 @@ class Scene:
         if self.line is not None:
             conninfo = self.server.conninfo("immich", "immich", tcp=True, password=PASSWORD)
             conninfo = make_conninfo(conninfo, port=self.line.port)
-        return self.route.arguments(self.server, conninfo, self.journal)
+        return [*self.route.arguments(self.server, conninfo, self.journal), *self.more]
 
     def sessions(self) -> list[int]:
         """Return the server's processes that work for the tool."""
