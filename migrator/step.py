@@ -204,7 +204,8 @@ class Step(ABC):
 
     def is_undone(self, catalog: Catalog, facts: Facts) -> bool:
         """Read-only. Tell whether nothing is left to take back; a step that is not done may still be half-way."""
-        return self.undo(catalog, facts) == ()
+        back = self.undo(catalog, facts)
+        return not isinstance(back, NoWayBack) and not back
 
     def check_undo(self, catalog: Catalog, facts: Facts) -> Sequence[Blocker]:
         """Read-only. Return everything that stands in the way of taking the step back."""

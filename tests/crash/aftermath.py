@@ -12,9 +12,10 @@ from migrator.backup.manifest import MANIFEST
 from migrator.sandbox.processes import wait_until
 from migrator.sandbox.server import Server
 from migrator.step import Json
+from migrator.undo_record import UndoRecord
 
 SECONDS_TO_LET_GO = 10
-VARYING = ("session", "milliseconds", "offered")
+VARYING = ("session", "milliseconds", "offered", "began_at", "ended_at")
 PLACES = ("copy", "copy.place")
 """Facts that name files."""
 LEFT_BEHIND = {
@@ -67,11 +68,13 @@ def assert_nothing_lies_about(journey: Journey) -> None:
 
 def assert_journal_is_complete(journey: Journey) -> None:
     """Assert that the run is noted as finished, that every step came to an end, and that no write was half done."""
-    run = journey.run()
+    run, undo = journey.run(), UndoRecord.of(journey.facts())
     assert run is not None
-    assert run.finished_at is not None, "the run is not noted as finished"
+    ended = run.finished_at if undo is None else undo.ended_at
+    assert ended is not None, "the run is not noted as finished"
     last = {event.step: event.event for event in journey.events() if event.statement is None}
-    assert {step: end for step, end in last.items() if end not in ("finished", "observed", "waiting")} == {}
+    ends = ("finished", "observed", "waiting", "undone")
+    assert {step: end for step, end in last.items() if end not in ends} == {}
     with sqlite3.connect(journey.journal) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()

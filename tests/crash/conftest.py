@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from driving import DONE
+from driving import DONE, WAITING
 from faults import Fault
-from journey import ROWS, EndState, Journey, hashes_of
+from journey import ROWS, EndState, Journey, end_state, hashes_of, start_tool
 from killing import Driver
 from prepared import MakeJourney, Prepare, Prepared, SceneOn
 from proxies import Line, listening
@@ -24,6 +24,7 @@ from routes import Route
 from scene import Scene, rows_of
 from walking import Walk
 
+from migrator.journal import Journal
 from migrator.sandbox.server import Server
 from migrator.sandbox.shelf import Shelf
 from migrator.sandbox.tree import Tree
@@ -65,6 +66,8 @@ def scene_on(
             for extension, version in prepared.route.exchanged.items():
                 server.install(extension, version)
             server.start()
+            if prepared.journal is not None:
+                shutil.copyfile(prepared.journal, folder / "j.db")
             scene = Scene(prepared.route, server, folder / "j.db", *drivers, rows=prepared.rows, disk=disk)
             if any(fault.on_line for fault in faults):
                 scene.line = Line(server)
@@ -114,16 +117,24 @@ def prepare(
             with server.connect("immich") as connection:
                 rows = rows_of(connection)
             _make_light(server)
+            there, journal = end_state(server), None
+            if route.gone:
+                journal = data.with_suffix(".db")
+                go = route.line(route.gone, server, server.conninfo("immich", "immich"), journal)
+                ended = start_tool(go)
+                assert ended.code in (DONE, WAITING), ended.said
+                Journal.create_or_open(journal).close()  # all of it into the one file
             server.stop()
             shutil.copytree(server.data, data, symlinks=True)
-        unknown = Prepared(route, data, before, rows, EndState("", before, ""), {}, ())
+        unknown = Prepared(route, data, before, rows, EndState("", before, ""), {}, (), journal)
         with scene_on(unknown) as scene:
             walk = Walk(scene, lists_points=True)
             ended = walk.to_the_end()
             assert ended.code == DONE, ended.said
             after = scene.journey.end_state()
             assert after.hashes == before, f"a run that nothing interrupts changed one of {2 * ROWS} embeddings"
-            return Prepared(route, data, before, rows, after, scene.journey.facts(), tuple(walk.points))
+            assert not route.gone or after == there, "what was gone back is not what was there"
+            return Prepared(route, data, before, rows, after, scene.journey.facts(), tuple(walk.points), journal)
 
     return make
 

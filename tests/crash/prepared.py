@@ -30,6 +30,7 @@ class Prepared:
         after: What the server holds at the end.
         facts: What the journal knows at the end.
         points: Every point of that run, over all of its starts.
+        journal: A journal to copy, of what was done before; None where nothing was.
     """
 
     route: Route
@@ -39,6 +40,7 @@ class Prepared:
     after: EndState
     facts: Mapping[str, Json]
     points: tuple[Point, ...]
+    journal: Path | None = None
 
 
 class SceneOn(Protocol):

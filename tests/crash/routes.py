@@ -29,6 +29,8 @@ class Route:
         exchanged: Versions that are installed before the command is first run.
         vchord: Release of VectorChord at the end.
         copies: Whether a copy of the embeddings is made first.
+        gone: What was gone before the command is first run, as far as it goes without an operator: then the command
+            takes that back, and the journal of it is copied together with the server.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Route:
     exchanged: Mapping[str, str] = field(default_factory=dict, hash=False)
     vchord: str = "0.3.0"
     copies: bool = False
+    gone: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -66,11 +69,17 @@ class Route:
 
     def arguments(self, server: Server, conninfo: str, journal: Path) -> list[str]:
         """Return the command line that starts and resumes."""
+        return self.line(self.command, server, conninfo, journal)
+
+    def line(self, command: tuple[str, ...], server: Server, conninfo: str, journal: Path) -> list[str]:
+        """Return a command with database, journal and answers."""
         where = [f"--database={conninfo}", f"--journal={journal}"]
-        if "update" not in self.command:
-            where += ["--confirm=immich", "--lock-timeout=0.2", *([] if self.copies else ["--no-backup"])]
+        if "update" not in command:
+            where += ["--lock-timeout=0.2"]
+        if "--from" in command:
+            where += ["--confirm=immich", *([] if self.copies else ["--no-backup"])]
         restart = f"--restart-command={server.restart_command()}"
-        return [*self.command, *where, "--yes", "--no-input", "--no-color", restart]
+        return [*command, *where, "--yes", "--no-input", "--no-color", restart]
 
 
 _FROM_PGVECTORS = ("--from", "pgvecto.rs")
@@ -96,6 +105,27 @@ ROUTES = (
         vchord=NEWER,
     ),
 )
+
+WAYS_BACK = (
+    *(
+        Route(
+            f"back to {version}",
+            ("undo",),
+            installed={"vectors": version, "vchord": "0.3.0"},
+            gone=_FROM_PGVECTORS,
+        )
+        for version in ("0.2.0", "0.3.0")
+    ),
+    Route(
+        "back to pgvector",
+        ("undo",),
+        source="pgvector",
+        installed={"vchord": "0.3.0"},
+        preload="",
+        gone=("--from", "pgvector"),
+    ),
+)
+"""The way back of routes: to what was there before them. A fault that loses the journal cannot be survived there."""
 
 
 def route(name: str) -> Route:
