@@ -31,7 +31,7 @@ from steps.shared.state import (
 )
 
 BYTES_PER_ELEMENT, BYTES_PER_ROW = 5.0, 40
-"""Of a row in a compressed file: about 4.6 bytes per element were observed, and a key."""
+"""Of a row in a compressed file, at most: 4.5 to 4.8 bytes per element were observed, and a key."""
 PERMISSION_DENIED = "42501"
 READABLE_TYPES = {(PGVECTORS, "vector"), (PGVECTOR, "vector"), (None, "_float4")}
 
