@@ -45,7 +45,7 @@ def tool(server: Server, tmp_path: Path) -> Tool:
 @contextmanager
 def at_work(server: Server, tool: Tool, statement: str, *more: str) -> Iterator[Terminal]:
     """Start the tool in a terminal, and come back when the server works on a statement for it."""
-    terminal = Terminal(tool, *tool.arguments("--lock-timeout", "60", *more))
+    terminal = Terminal(tool, *tool.arguments("--no-backup", "--lock-timeout", "60", *more))
     terminal.until("Start? [y/N]: ")
     terminal.type("y")
     assert wait_until(lambda: works(server, statement), limit_seconds=60), terminal.text

@@ -173,7 +173,7 @@ def test_a_person_is_asked_first(answer: str, code: int, prepare: Prepare) -> No
     server, tool = prepare()
     with ExitStack() as stack:
         holder = stack.enter_context(holding(server))
-        terminal = Terminal(tool, *tool.arguments("--lock-timeout", "0.3", "--terminate-blockers"))
+        terminal = Terminal(tool, *tool.arguments("--no-backup", "--lock-timeout", "0.3", "--terminate-blockers"))
         terminal.until("Start? [y/N]: ")
         terminal.type("y")
         terminal.until("A lock is held by:")
