@@ -92,6 +92,7 @@ class CopyFirst:
     Attributes:
         wanted: whether a person wants one; without it nothing is done.
         chosen: the place that was named; None = beside the journal.
+        offered: the place that the first screen has named.
     """
 
     conninfo: str
@@ -100,6 +101,7 @@ class CopyFirst:
     emit: Emit
     wanted: bool
     chosen: Path | None = None
+    offered: Path | None = None
     _secured: bool = field(default=False, init=False)
 
     def secure(self, step: Step, catalog: Catalog) -> tuple[Blocker, ...]:
@@ -178,6 +180,8 @@ class CopyFirst:
             return self.chosen.absolute()
         if isinstance(planned, str) and facts.get(COPY) is None:
             return Path(planned)
+        if self.offered is not None and not self.offered.exists():
+            return self.offered
         return self.journal.path.absolute().with_name(f"{self.journal.path.stem}-backup-{stamp()}")
 
     def _make(self, session: Session, step: Step, place: Path) -> None:

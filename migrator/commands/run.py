@@ -92,7 +92,8 @@ def _with_session(session: Session, work: Work, aim: Aim) -> Result:
     try:
         aim.begin(journal, situation, request)
         journal.begin_invocation({**request.arguments, ADDRESS: session.place})
-        copy = CopyFirst(request.conninfo, work.content, journal, work.emit, copies, request.copy_to)
+        place = offered.place if offered else None
+        copy = CopyFirst(request.conninfo, work.content, journal, work.emit, copies, request.copy_to, place)
         loop = Loop(session, journal, request, work.content, work.person, work.emit, aim.ended, copy)
         result = loop.go_on(situation.path)
         journal.end_invocation(result.exit_code)

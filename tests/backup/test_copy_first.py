@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,9 +78,18 @@ def test_a_run_copies_before_it_changes_anything(make_journey: MakeJourney) -> N
     """By default: beside the journal, whole, of what was there, recorded, named on the last screen and by status."""
     journey = make_journey()
     before = hashes_of(journey.server)
-    ended = journey.to_the_end()
+    starts: list[Ended] = []
+
+    def start(arguments: Sequence[str]) -> Ended:
+        starts.append(start_tool(arguments))
+        return starts[-1]
+
+    ended = journey.to_the_end(start)
     assert ended.code == DONE, ended.said
     (folder,) = copies_of(journey)
+    made = next(each.err for each in starts if "checked" in each.err)
+    offered, _, _ = made.partition("\nstep ")
+    assert folder.name in "".join(offered.split()), "the first screen named another folder"
     assert re.fullmatch(r"immich-backup-\d{8}T\d{6}Z", folder.name)
     assert place_of(journey) == folder
     assert check_copy(folder).problems == ()
