@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from driving import DONE, REFUSED, WAITING, Operator, Tool, start, waits_for
+from driving import BLOCKED, DONE, REFUSED, WAITING, Operator, Tool, start, waits_for
 from journey import end_state
 from killing import held_at
 from servers import MakeServer
@@ -267,3 +267,80 @@ def test_facts_of_a_run_that_was_taken_back_stay_and_no_longer_count(make_server
     assert first.run_id != second.run_id
     journal.close()
     assert_back(who, before, who.back())
+
+
+def test_after_a_lost_journal_the_way_back_leads_to_where_the_next_one_began(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    """Nobody knows any more what was there before; what is there when a journal is begun is what it leads back to."""
+    who = traveller(make_server, tmp_path)
+    who.server.install("vchord", "0.3.0")
+    arguments = [*who.there, *who.ours(), "--database", who.tool.database, "--journal", str(who.tool.journal)]
+    with held_at("convert-face-search finished", arguments, tmp_path) as held:
+        held.wait_for_event()
+        held.process.kill()
+        held.end()
+    for path in who.tool.journal.parent.glob(f"{who.tool.journal.name}*"):
+        path.unlink()
+    said = start(who.tool, "undo", "--yes", "--no-input")
+    assert said.returncode == BLOCKED, said.stderr
+    halfway = who.state()
+    assert "type=public.vector" in halfway.catalogs
+    who.go(until="uninstall-pgvectors")
+    said = who.back()
+    assert said.returncode == DONE, said.stderr
+    assert differences(who.state(), halfway) == []
+    assert who.state().hashes == halfway.hashes
+
+
+def test_a_column_of_another_application_goes_back_with_the_rest(make_server: MakeServer, tmp_path: Path) -> None:
+    """What was converted along with Immich's tables, with --include, gets its type and its index back too."""
+    who = traveller(make_server, tmp_path, "--include", "public.photos.features")
+    with who.server.connect("immich", "immich") as connection:
+        connection.execute("CREATE TABLE public.photos (id int PRIMARY KEY, features vectors.vector(3))")
+        connection.execute(
+            "INSERT INTO public.photos SELECT n, ARRAY[n, 1, 2]::real[]::vectors.vector FROM generate_series(1, 5) n"
+        )
+        connection.execute(
+            "CREATE INDEX photos_features ON public.photos USING vectors (features vectors.vector_l2_ops) "
+            "WITH (options = '[indexing.flat]')"
+        )
+    before = who.state()
+    who.go(until="uninstall-pgvectors")
+    assert "index public.photos_features on public.photos using vchordrq" in who.state().catalogs
+    assert_back(who, before, who.back())
+    with who.server.connect("immich", "immich") as connection:
+        row = connection.execute("SELECT features::real[] FROM public.photos WHERE id = 3").fetchone()
+    assert row == ([3.0, 1.0, 2.0],)
+
+
+def test_an_update_has_no_way_back(make_server: MakeServer, tmp_path: Path) -> None:
+    """Exit 4 that says so, whether its journal is named or lies where the migration's would be."""
+    server = make_server(install={"vchord": "0.3.0"}, preload="vchord.so")
+    ImmichDatabase(rows=20, source="vchord").build(server.conninfo())
+    tool = Tool(tmp_path, server.conninfo("immich", "immich"), tmp_path / "j.update.db")
+    said = start(tool, "update", "--yes", "--no-input")
+    assert said.returncode == DONE, said.stderr
+    for journal in (tool.journal, tmp_path / "j.db"):
+        said = tool.call("undo", "--yes", "--no-input", "--database", tool.database, "--journal", str(journal))
+        assert said.returncode == BLOCKED, said.stderr
+        assert "an update of VectorChord has no way back" in " ".join(said.stderr.split())
+
+
+def test_for_a_script(make_server: MakeServer, tmp_path: Path) -> None:
+    """JSON lines: the proofs are among them, and the last one has the exit code and what is true."""
+    who = traveller(make_server, tmp_path)
+    before = who.state()
+    who.go(until="uninstall-pgvectors")
+    said = start(who.tool, "undo", "--yes", "--json", *who.ours())
+    lines = [json.loads(line) for line in said.stdout.splitlines()]
+    assert lines[0]["type"] == "version"
+    assert {line["step"] for line in lines if line["type"] == "proven"} == {
+        "undo-convert-smart-search",
+        "undo-convert-face-search",
+    }
+    assert (lines[-1]["type"], lines[-1]["exit_code"], lines[-1]["outcome"]) == ("result", DONE, "done")
+    assert lines[-1]["headline"].startswith("Taken back.")
+    assert who.state() == before
+    status = who.tool.status()
+    assert (status["undo"]["whole"], status["undo"]["to"]) == (True, None)
