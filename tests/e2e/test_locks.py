@@ -173,11 +173,12 @@ def test_a_person_is_asked_first(answer: str, code: int, prepare: Prepare) -> No
     server, tool = prepare()
     with ExitStack() as stack:
         holder = stack.enter_context(holding(server))
-        terminal = Terminal(tool, *tool.arguments("--no-backup", "--lock-timeout", "0.3", "--terminate-blockers"))
+        terminal = Terminal(tool, *tool.arguments("--no-backup", "--lock-timeout", "2", "--terminate-blockers"))
         terminal.until("Start? [y/N]: ")
         terminal.type("y")
         terminal.until("A lock is held by:")
-        terminal.until(f"pid {holder.info.backend_pid} (a backup")
+        pid = holder.info.backend_pid
+        terminal.until(f"pid {pid} (a backup")
         terminal.until("End this session? [y/N]: ")
         assert is_alive(holder)
         terminal.type(answer)
@@ -189,3 +190,4 @@ def test_a_person_is_asked_first(answer: str, code: int, prepare: Prepare) -> No
             assert terminal.end() == code
         assert is_alive(holder) == (answer == "n")
         assert terminal.text.count("A lock is held by:") == 1, "asked once about the same session"
+        assert re.search(rf"lock: waiting 0:0\d for a lock held by pid {pid} ", terminal.text), "while it waits, too"

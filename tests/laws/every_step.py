@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Literal
 
@@ -28,13 +27,13 @@ def options() -> Iterator[tuple[str, Options]]:
         yield f"by {reindex_by}, {alter_system=}", Options(reindex_by=reindex_by, alter_system=alter_system)
 
 
-def path_functions() -> Mapping[str, typing.Callable[[Options], tuple[Step, ...]]]:
+def path_functions() -> Mapping[str, Callable[[Options], tuple[Step, ...]]]:
     """Return the functions of `steps.paths` that make a path of options."""
     found = {}
     for name, function in inspect.getmembers(paths, inspect.isfunction):
         if function.__module__ == paths.__name__ and not name.startswith("_"):
-            hints = typing.get_type_hints(function)
-            if hints.get("return") == tuple[Step, ...]:
+            hints = inspect.get_annotations(function)
+            if (*hints.values(),) == ("Options", "tuple[Step, ...]"):
                 found[name] = function
     return found
 
