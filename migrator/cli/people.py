@@ -171,4 +171,5 @@ def _advice(planned: Sequence[PlannedStep]) -> Iterator[str]:
     if last:
         by_tool = last.actor is Actor.TOOL
         yield f"{'From' if by_tool else 'Until'} step {last.number} {'on there is no way back' if by_tool else STAYS}."
+        yield "Until then 'migrate undo' takes everything back."
     yield "You can stop at any moment, also by pulling the plug: the same command goes on."
