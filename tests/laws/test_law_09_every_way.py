@@ -147,6 +147,7 @@ def looking(command: Command) -> Iterator[Ended]:
         yield command("doctor", *more)
         yield command("status", *more)
         yield command("update", "--dry-run", *more)
+        yield command("undo", "--dry-run", *more)
 
 
 @pytest.mark.parametrize("name", [*WAYS, "--admin-database"])
