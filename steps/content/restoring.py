@@ -102,7 +102,14 @@ def _blockers(catalog: Catalog, table: Saved, options: Options) -> Iterator[Bloc
 
 def _without_column(catalog: Catalog, table: Saved) -> Iterator[Blocker]:
     schema, name, column, _ = table.place
-    if name not in {t.name for t in catalog.tables if t.schema == schema}:
+    if embeddings_of(table).place is not None:
+        yield Blocker(
+            what=f"column {table.name}",
+            found="no such column of a vector type",
+            wanted="the column that was copied with --include, of pgvecto.rs's or pgvector's type",
+            fix=("make it as it was, or put its rows back by hand: README.txt in the copy has the commands",),
+        )
+    elif name not in {t.name for t in catalog.tables if t.schema == schema}:
         yield Blocker(
             what=f"table {schema}.{name}",
             found="no such table",

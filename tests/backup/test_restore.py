@@ -250,6 +250,20 @@ def test_columns_of_others_and_keys_of_any_kind(make_place: MakePlace) -> None:
     assert place.ask("SELECT id, v::text FROM notes ORDER BY 1") == [("a\tb\n[c]", "[1, 2, 3]"), ("none", None)]
 
 
+def test_a_column_of_others_that_is_no_vector_any_more(make_place: MakePlace) -> None:
+    """It is named, with the way by hand; Immich's own tables are not touched either."""
+    place = make_place()
+    place.execute("CREATE TABLE notes (id text PRIMARY KEY, v vectors.vector)")
+    place.copied("--include", "public.notes.v")
+    emptied(place)
+    place.execute("ALTER TABLE notes ALTER COLUMN v TYPE real[]")
+    refused = put_back(place)
+    assert refused.returncode == BLOCKED
+    assert "column public.notes.v" in refused.stderr
+    assert "README.txt" in refused.stderr
+    assert place.ask("SELECT count(*) FROM smart_search") == [(0,)]
+
+
 def test_empty_copies_and_empty_tables(make_place: MakePlace) -> None:
     """Nothing put back into nothing is done."""
     place = make_place(rows=0)
