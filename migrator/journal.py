@@ -256,13 +256,10 @@ class Journal:
         )
 
     def _begin_another(self, source: str, path: str, options: Mapping[str, Json]) -> None:
+        columns = "run_id = ?, source = ?, path = ?, options = ?, tool_version = ?, started_at = ?"
         anew = [str(uuid.uuid4()), source, path, json.dumps(options), __version__, now()]
         with _writing(self.path):
-            self._db.execute(
-                "UPDATE run SET run_id = ?, source = ?, path = ?, options = ?, tool_version = ?, started_at = ?, "
-                "finished_at = NULL",
-                anew,
-            )
+            self._db.execute(f"UPDATE run SET {columns}, finished_at = NULL", anew)  # noqa: S608 - names of ours
 
     def reopen(self) -> None:
         """Note that the run is not finished any more: it is being taken back."""
@@ -324,8 +321,7 @@ class Journal:
         known: dict[str, Json] = {}
         for row in self._db.query("SELECT name, value FROM facts ORDER BY id"):
             name, value = row["name"], json.loads(row["value"])
-            undone = UndoRecord.read(value) if name == UNDONE else None
-            if undone is not None and undone.of_everything:
+            if name == UNDONE and (undone := UndoRecord.read(value)) and undone.of_everything:
                 known.clear()
             known[name] = value
         return known
