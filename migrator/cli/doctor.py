@@ -80,7 +80,7 @@ def _last(found: Diagnoses, source: str) -> str:
     dry = f"migrate --from {source}{' --path rescue' if rescue else ''} --dry-run"
     if blocked and rescue:
         way = "Mend what is marked [!!], or do without the library"
-        return f"{blocked} blocker{'s' * (blocked != 1)}. {way}. Next: {dry}"
+        return f"{blocked} blocker{'s' * (blocked != 1)}. {way}.\nNext: {dry}"
     if blocked:
         return f"{blocked} blocker{'s' * (blocked != 1)}. Mend what is marked [!!], then: migrate doctor"
     if waiting:

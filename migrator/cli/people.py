@@ -60,7 +60,8 @@ class Answers:
             return self._confirm == database
         if not self._may_ask:
             return False
-        stderr().print(f"\nPoint of no return: {sentence}.", style="bold", soft_wrap=True)
+        for line in ["", *text.wrapped(f"Point of no return: {sentence}.")]:
+            stderr().print(line, style="bold", soft_wrap=True)
         typed: str = click.prompt(
             f'Type the name of the database ("{database}") to go on', err=True, default="", show_default=False
         )
@@ -71,7 +72,7 @@ class Answers:
         if self._yes and not in_person:
             return True
         self._pause()
-        return self._may_ask and click.confirm(f"\n{question}", err=True)
+        return self._may_ask and click.confirm("\n".join(["", *text.wrapped(question)]), err=True)
 
     def end_sessions(self, holders: Sequence[str]) -> bool:
         """Ask whether sessions may be ended; --yes covers it, since --terminate-blockers was given too."""

@@ -224,7 +224,7 @@ def _leftovers(catalog: Catalog) -> list[tuple[str, str]]:
     files = catalog.observed.get(LEFT_FILES.name)
     if files is not None and files.value == "True":
         folder = shown(catalog, "data_directory") or "the data directory"
-        text = "index files of pgvecto.rs, of no use once no database of this server is on it"
+        text = "index files, of no use once no database here is on pgvecto.rs"
         found.append((text, f"rm -r {folder}/pg_vectors"))
     for setting in catalog.stored_settings:
         if setting.name == "search_path" and setting.database and "vectors" in (setting.value or ""):

@@ -61,9 +61,9 @@ def blockers(catalog: Catalog, options: Options) -> list[Blocker]:
                 what="library of pgvecto.rs",
                 found=f"extension vectors {version} is in the catalog, this server no longer offers it "
                 '(could not access file "$libdir/vectors")',
-                wanted=f"vectors.so of pgvecto.rs {version} on the server",
+                wanted=f"vectors.so of pgvecto.rs {version} on the server; the data is intact",
                 fix=(
-                    f"put the image or package with pgvecto.rs {version} back; the data is intact:",
+                    f"put the image or package with pgvecto.rs {version} back:",
                     *put_pgvectors_back(catalog, version or "", options.environment),
                     without,
                 ),

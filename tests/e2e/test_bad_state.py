@@ -156,7 +156,8 @@ def test_pgvectors_library_is_missing(prepare: Prepare) -> None:
     assert said.returncode == BLOCKED
     flowing = " ".join(said.stderr.split())
     assert "extension vectors 0.3.0 is in the catalog, this server no longer offers it" in flowing
-    assert "put the image or package with pgvecto.rs 0.3.0 back; the data is intact" in flowing
+    assert "on the server; the data is intact" in flowing
+    assert "put the image or package with pgvecto.rs 0.3.0 back:" in flowing
     assert dump_of(server) == before
     server.install("vectors", "0.3.0")
     server.set_preload("vectors.so")
