@@ -31,8 +31,12 @@ class AnalyzeTables(Step):
         return all(is_analyzed(catalog, table) for table in TABLES)
 
     def plan(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
-        """Read-only. ANALYZE each table, then a few searches through each index."""
-        statements: list[Statement] = []
+        """Read-only. ANALYZE each table, then a few searches through each index.
+
+        Each ANALYZE by itself: the row estimate that it leaves survives a rollback, the statistics would not.
+        """
+        analyzed: list[Statement] = []
+        searched: list[Statement] = []
         for table in TABLES:
             column = column_of(catalog, table)
             if column is None:
@@ -41,16 +45,16 @@ class AnalyzeTables(Step):
             owner = Privilege(Right.TABLE_OWNER, f"{column.schema}.{column.table}")
             analyze = SQL("ANALYZE {}").format(name)
             why = "the planner takes the table for empty after a VectorChord build"
-            statements.append(Statement(f"analyze-{table.table}", analyze, why, owner))
+            analyzed.append(Statement(f"analyze-{table.table}", analyze, why, owner, alone=True))
             rows = rows_of(catalog, table) or 0
             count = Literal(str(probe_count(list_count(rows))))
             through_index = SQL(
                 "SELECT set_config('vchordrq.probes', {}, true), set_config('enable_seqscan', 'off', true)"
             ).format(count)
             why = "with as many probes as Immich searches with, and through the index"
-            statements.append(Statement(f"probes-{table.table}", through_index, why))
+            searched.append(Statement(f"probes-{table.table}", through_index, why))
             search = f"search-{table.table}"
             why = "the index answers, how fast, and how much of what a reading of the whole table finds"
             sql = recall.measure(column, rows)
-            statements.append(Statement(search, sql, why, owner, measures=f"search.{table.table}"))
-        return statements
+            searched.append(Statement(search, sql, why, owner, measures=f"search.{table.table}"))
+        return [*analyzed, *searched]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -23,9 +24,27 @@ def log_to(path: Path) -> None:
         ]
         if file
         else [_drop],
-        logger_factory=structlog.WriteLoggerFactory(file=file),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", file and WhereThereIsRoom(file))),
     )
     logging.getLogger("transitions").setLevel(logging.WARNING)
+
+
+class WhereThereIsRoom:
+    """A log file whose disk may be full: a line that cannot be written is left out, and the run goes on."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """Write a text as far as there is room for it."""
+        with suppress(OSError):
+            return self._file.write(text)
+        return 0
+
+    def flush(self) -> None:
+        """Pass on what can be written."""
+        with suppress(OSError):
+            self._file.flush()
 
 
 def _open(path: Path) -> TextIO | None:

@@ -16,8 +16,8 @@ from migrator.undo_record import UndoRecord
 
 SECONDS_TO_LET_GO = 10
 VARYING = ("session", "milliseconds", "offered", "began_at", "ended_at")
-PLACES = ("copy", "copy.place")
-"""Facts that name files."""
+NOT_COMPARED = ("copy", "copy.place", "search.smart_search", "search.face_search")
+"""Facts that name files, and a trial for the last screen: the step is done once the tables are analyzed."""
 LEFT_BEHIND = {
     "advisory locks": "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'",
     "sessions of the tool": "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate'",
@@ -95,7 +95,7 @@ def left_behind(server: Server) -> list[str]:
 
 def _lasting(facts: Mapping[str, Json]) -> dict[str, Json]:
     """Return facts without what may be another each time: session, duration, what is installed already, places."""
-    return {name: _without_varying(value) for name, value in facts.items() if name not in PLACES}
+    return {name: _without_varying(value) for name, value in facts.items() if name not in NOT_COMPARED}
 
 
 def _without_varying(value: Json) -> Json:

@@ -77,7 +77,7 @@ def immich_starts(scene: Scene) -> Reply:
     It must wait, or find nothing to do: it rebuilds nothing, truncates nothing and drops no index.
     """
     held = tool_holds(scene, MIGRATIONS_LOCK)
-    extension = None if held else _content_with(scene)
+    extension = _to_come(scene) if held else _content_with(scene)
     if extension is None and not held:
         return Reply()  # half-way, and nobody at work: Immich has to be stopped then, as the screen says
     conninfo = scene.server.conninfo("immich", "immich")
@@ -86,7 +86,10 @@ def immich_starts(scene: Scene) -> Reply:
     started = pool.submit(immich.run)
 
     def check() -> None:
-        lines = started.result(timeout=LIMIT_SECONDS)
+        try:
+            lines = started.result(timeout=LIMIT_SECONDS)
+        except psycopg.OperationalError:
+            return  # the server was restarted while it waited: its container starts it again
         assert [line for line in lines if any(word in line for word in REBUILDS)] == []
 
     if held:
@@ -95,6 +98,13 @@ def immich_starts(scene: Scene) -> Reply:
         check()
     pool.shutdown(wait=not held)
     return Reply()
+
+
+def _to_come(scene: Scene) -> Extension | None:
+    """Return what Immich is set to when it is started after the run; None = it takes VectorChord by itself."""
+    if not scene.route.gone:
+        return None
+    return "vectors" if scene.route.source == "pgvecto.rs" else "vector"
 
 
 def _content_with(scene: Scene) -> Extension | None:
@@ -189,6 +199,10 @@ class Writer:
 def somebody_writes(scene: Scene) -> Reply:
     """Let somebody write while the tool works: nothing of it is lost, and what was there before is as it was."""
     writer = Writer(scene.server.conninfo("immich", "immich"))
+    before = next((other for other in scene.writers if isinstance(other, Writer)), None)
+    if before is not None:  # one memory for all of them, and one look at it at the end
+        writer.added, writer.deleted, writer.unsure = before.added, before.deleted, before.unsure
+    scene.writers.append(writer)
     thread = threading.Thread(target=writer.write, daemon=True)
     thread.start()
 
@@ -198,12 +212,15 @@ def somebody_writes(scene: Scene) -> Reply:
         assert not thread.is_alive(), "somebody cannot write any more"
 
     scene.undo.append(stop)
-    scene.checks.append(lambda: writer.assert_all_is_there(scene))
+    if before is None:
+        scene.checks.append(lambda: writer.assert_all_is_there(scene))
     return Reply()
 
 
 def _is_filled(connection: psycopg.Connection, table: Table, key: str, value: float) -> bool:
     column = "assetId" if table == "smart_search" else "faceId"
-    query = SQL("SELECT embedding::real[] = array_fill(%s::real, ARRAY[{}]) FROM public.{} WHERE {} = %s")
+    query = SQL(
+        "SELECT embedding::real[] OPERATOR(pg_catalog.=) array_fill(%s::real, ARRAY[{}]) FROM public.{} WHERE {} = %s"
+    )
     row = connection.execute(query.format(DIMENSION, Identifier(table), Identifier(column)), [value, key]).fetchone()
     return row == (True,)

@@ -63,8 +63,7 @@ def scene_on(
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             disk = stack.enter_context(small_disk(folder)) if any(f.on_disk for f in faults) else None
             server = stack.enter_context(_server(folder / "s", tree, shelf, prepared.route, prepared.data))
-            for extension, version in prepared.route.exchanged.items():
-                server.install(extension, version)
+            exchange(server, prepared.route)
             server.start()
             if prepared.journal is not None:
                 shutil.copyfile(prepared.journal, folder / "j.db")
@@ -137,6 +136,16 @@ def prepare(
             return Prepared(route, data, before, rows, after, scene.journey.facts(), tuple(walk.points), journal)
 
     return make
+
+
+def exchange(server: Server, route: Route) -> None:
+    """Change what is installed, while the server is stopped, to what the command is to find."""
+    for extension, version in route.exchanged.items():
+        if version is not None:
+            server.install(extension, version)
+            continue
+        server.remove(extension)
+        server.set_preload("")
 
 
 @contextmanager

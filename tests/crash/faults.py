@@ -237,6 +237,11 @@ def not_by_immich(route: Route, _point: Point) -> bool:
     return not route.by_immich
 
 
+def where_nothing_is_taken_back(route: Route, _point: Point) -> bool:
+    """Tell whether the tool can go on without its journal: what was there before a run only the journal knows."""
+    return not route.gone
+
+
 FAULTS = (
     Fault("SIGKILL of the tool", itself(signal.SIGKILL), KILLED),
     Fault("SIGKILL of the tool a moment later", a_moment_later(signal.SIGKILL), KILLED),
@@ -257,7 +262,14 @@ FAULTS = (
     Fault("table locked by somebody", hold_the_tables, frozenset({BLOCKED})),
     Fault("clock set back", set_the_clock_back, NEVER, afterwards=status_is_right),
     Fault("reload ends the worker of 0.2.0", end_the_worker, CUT, applies=before_it_writes),
-    Fault("SIGKILL, then no journal", itself(signal.SIGKILL), KILLED, afterwards=Scene.lose_the_journal, forgets=True),
+    Fault(
+        "SIGKILL, then no journal",
+        itself(signal.SIGKILL),
+        KILLED,
+        afterwards=Scene.lose_the_journal,
+        applies=where_nothing_is_taken_back,
+        forgets=True,
+    ),
     Fault(
         "SIGKILL, then an older journal",
         itself(signal.SIGKILL),

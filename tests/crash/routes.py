@@ -26,7 +26,7 @@ class Route:
         source: Where the embeddings are at first.
         installed: Versions of extensions that the server has when the database is made.
         preload: What the server preloads then.
-        exchanged: Versions that are installed before the command is first run.
+        exchanged: Versions that are installed before the command is first run; None takes an extension's files away.
         vchord: Release of VectorChord at the end.
         copies: Whether a copy of the embeddings is made first.
         gone: What was gone before the command is first run, as far as it goes without an operator: then the command
@@ -38,7 +38,7 @@ class Route:
     source: Source = "pgvecto.rs"
     installed: Mapping[str, str] = field(default_factory=dict, hash=False)
     preload: str = "vectors.so"
-    exchanged: Mapping[str, str] = field(default_factory=dict, hash=False)
+    exchanged: Mapping[str, str | None] = field(default_factory=dict, hash=False)
     vchord: str = "0.3.0"
     copies: bool = False
     gone: tuple[str, ...] = ()
@@ -48,8 +48,8 @@ class Route:
 
     @property
     def vectors(self) -> str | None:
-        """Release of pgvecto.rs at the beginning; None where there is none."""
-        return self.installed.get("vectors")
+        """Release of pgvecto.rs that the server can load when the command is first run; None where there is none."""
+        return None if "vectors" in self.exchanged else self.installed.get("vectors")
 
     @property
     def release(self) -> str:
@@ -104,16 +104,15 @@ ROUTES = (
         exchanged={"vchord": NEWER},
         vchord=NEWER,
     ),
-)
-
-WAYS_BACK = (
+    Route(
+        "rescue",
+        (*_FROM_PGVECTORS, "--path", "rescue"),
+        installed={"vectors": "0.2.0"},
+        exchanged={"vectors": None},
+    ),
+    # to what was there before; a fault that loses the journal cannot be survived there
     *(
-        Route(
-            f"back to {version}",
-            ("undo",),
-            installed={"vectors": version, "vchord": "0.3.0"},
-            gone=_FROM_PGVECTORS,
-        )
+        Route(f"back to {version}", ("undo",), installed={"vectors": version, "vchord": "0.3.0"}, gone=_FROM_PGVECTORS)
         for version in ("0.2.0", "0.3.0")
     ),
     Route(
@@ -125,7 +124,6 @@ WAYS_BACK = (
         gone=("--from", "pgvector"),
     ),
 )
-"""The way back of routes: to what was there before them. A fault that loses the journal cannot be survived there."""
 
 
 def route(name: str) -> Route:

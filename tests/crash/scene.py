@@ -45,6 +45,7 @@ class Scene:
         line: What the tool's connection runs through, where it runs through anything.
         disk: The small disk that server and journal are on, where they are on one.
         pid: The tool's process, while it stands at a point.
+        writers: Whoever writes beside the tool, with what they remember.
         more: What is typed beside the command, since the screen asked for it.
         undo: What ends a disturbance, as soon as the start that it struck is over.
         checks: What has to be true when everything is over.
@@ -59,6 +60,7 @@ class Scene:
     line: Line | None = None
     disk: Path | None = None
     pid: int = 0
+    writers: list[object] = field(default_factory=list)
     more: list[str] = field(default_factory=list)
     undo: list[Callable[[], None]] = field(default_factory=list)
     checks: list[Callable[[], None]] = field(default_factory=list)

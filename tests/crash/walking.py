@@ -11,6 +11,7 @@ from driving import DONE, WAITING, Finished, Operator, waits_for
 from faults import Fault
 from journey import Ended
 from prepared import Prepared
+from routes import Route
 from scene import Scene
 
 MOST_WAITS = 40
@@ -55,12 +56,14 @@ class Relentless:
     every: int = 1
     _passed: int = 0
 
-    def turn(self, point: Point) -> bool:
+    def turn(self, route: Route, point: Point) -> bool:
         """Note a new point, and return whether it is the fault's turn."""
         with self.seen.open("a") as seen:
             seen.write(f"{point}\n")
+        if not self.fault.applies(route, point):
+            return False
         self._passed += 1
-        return self._passed % self.every == 0
+        return self._passed % self.every == 1 % self.every
 
 
 @dataclass(slots=True)
@@ -128,6 +131,7 @@ class Walk:
                 return Reply()
             blow.at = point
             struck.append(blow)
+            self.scene.wait_for_the_server()  # an earlier blow may have brought it down
             return blow.fault.strike(self.scene) if blow.fault.applies(self.scene.route, point) else Reply()
 
         started = self.scene.driver.start(
@@ -151,7 +155,7 @@ class Walk:
 
     def _another(self, number: int, point: Point) -> Blow | None:
         assert self.relentless is not None
-        if not self.relentless.turn(point):
+        if not self.relentless.turn(self.scene.route, point):
             return None
         blow = Blow(self.passed + number, self.relentless.fault)
         self.blows.append(blow)

@@ -1,6 +1,8 @@
 """The disk of the journal is full in the middle of a run: it stops, loses nothing, and goes on when there is room."""
 
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,17 @@ def test_the_journal_cannot_grow_any_more(make_server: MakeServer, tmp_path: Pat
     assert tool.migrate().returncode == DONE
     with server.connect("immich") as connection:
         assert content_hashes(connection) == before
+
+
+@pytest.mark.parametrize("limit_bytes", [1, 3_000])
+def test_the_log_cannot_grow_any_more(limit_bytes: int, tmp_path: Path) -> None:
+    """A line that finds no room is left out: neither an error nor a traceback comes of it."""
+    program = (
+        "import resource, sys, structlog; from pathlib import Path; from migrator.cli.logging import log_to; "
+        f"log_to(Path({str(tmp_path / 'j.log')!r})); "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit_bytes}, {limit_bytes})); "
+        "[structlog.get_logger().info('event', number=n, text='x' * 100) for n in range(100)]"
+    )
+    done = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "j.log").stat().st_size <= limit_bytes
