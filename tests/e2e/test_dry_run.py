@@ -97,7 +97,7 @@ def statements_in(script: str) -> list[str]:
             current = []
         elif current is not None and not line.startswith("-- compare this row"):
             current.append(line)
-            if line.endswith(";") and (len(current) == 1 or line.startswith("')")):
+            if line.endswith(";"):
                 found.append("\n".join(current))
                 current = None
     return found
