@@ -37,6 +37,7 @@ import migrator.journal
 from migrator.cli import main
 
 LIMIT_SECONDS = 120
+A_MOMENT_SECONDS = 0.004
 PAUSE_SECONDS = 0.1
 """Between two attempts to get a lock; the tool's own is longer."""
 
@@ -92,12 +93,14 @@ class Reply:
 
     Attributes:
         signal: One that it sends to itself; its handlers run right there.
+        signal_later: One that it gets a moment after it went on: within a statement, say.
         file_limit_bytes: From here on no file of it may grow beyond this: its disk is full.
         clock_seconds: By how much its clock is set forward; back where negative.
         statement_timeout_ms: The statement timeout that its session has from here on.
     """
 
     signal: int | None = None
+    signal_later: int | None = None
     file_limit_bytes: int | None = None
     clock_seconds: float | None = None
     statement_timeout_ms: int | None = None
@@ -139,7 +142,9 @@ class Points:
             self._seen.add(str(point))
             stop = True
         if stop:
-            self._obey(ask(self._notices, {"at": number, "pid": os.getpid(), "point": asdict(point)}))
+            with undisturbed():
+                reply = ask(self._notices, {"at": number, "pid": os.getpid(), "point": asdict(point)})
+            self._obey(reply)
 
     def _obey(self, reply: Reply) -> None:
         if reply.file_limit_bytes is not None:
@@ -149,6 +154,10 @@ class Points:
             _set_clock(reply.clock_seconds)
         if reply.statement_timeout_ms is not None and self._connection is not None:
             self._execute(self._connection, f"SET statement_timeout = {reply.statement_timeout_ms}")
+        if reply.signal_later is not None:
+            timer = threading.Timer(A_MOMENT_SECONDS, os.kill, [os.getpid(), reply.signal_later])
+            timer.daemon = True
+            timer.start()
         if reply.signal is not None:
             os.kill(os.getpid(), reply.signal)
 
@@ -228,6 +237,23 @@ def place_of(row: Mapping[str, object]) -> str:
     """Write an event of the journal as one text."""
     statement = f"/{row['statement']}" if row.get("statement") else ""
     return f"{row['step']}{statement} {row['event']}"
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep Ctrl-C and SIGTERM for afterwards: a reply that was read in part would be lost."""
+    heard: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: heard.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for late in heard:
+        os.kill(os.getpid(), late)
 
 
 def ask(notices: int, notice: Mapping[str, object]) -> Reply:

@@ -24,7 +24,6 @@ from migrator.sandbox.processes import processes_in, wait_until
 KILLED, CUT, STOPPED = frozenset({SIGKILLED}), frozenset({FAILED}), frozenset({INTERRUPTED})
 NEVER: frozenset[int] = frozenset()
 A_DAY_SECONDS = 86_400.0
-A_MOMENT_SECONDS = 0.004
 WRITES = re.compile(r"\s*(ALTER|CREATE|DROP|COMMENT|REINDEX|ANALYZE|VACUUM|LOCK)\b", re.IGNORECASE)
 
 Strike = Callable[[Scene], Reply]
@@ -83,14 +82,7 @@ def itself(number: signal.Signals) -> Strike:
 
 def a_moment_later(number: signal.Signals) -> Strike:
     """Return a strike after which the tool gets a signal a moment after it went on: within a statement, say."""
-
-    def strike(scene: Scene) -> Reply:
-        timer = threading.Timer(A_MOMENT_SECONDS, _send, [scene.pid, number])
-        scene.undo.append(timer.cancel)
-        timer.start()
-        return Reply()
-
-    return strike
+    return lambda _scene: Reply(signal_later=number)
 
 
 def _send(pid: int, number: signal.Signals) -> None:
@@ -257,7 +249,7 @@ FAULTS = (
     Fault("line cut on one side", cut_one_side, CUT | {REFUSED}, on_line=True, lingers=1),
     Fault("journal's disk full", fill_the_journals_disk, CUT),
     Fault("server's files limited", limit_the_servers_files, CUT),
-    Fault("server's disk full", fill_the_servers_disk, CUT, on_disk=True),
+    Fault("server's disk full", fill_the_servers_disk, CUT | {BLOCKED}, on_disk=True),
     Fault("statement timeout", time_out, CUT),
     Fault("table locked by somebody", hold_the_tables, frozenset({BLOCKED})),
     Fault("clock set back", set_the_clock_back, NEVER, afterwards=status_is_right),

@@ -18,9 +18,9 @@ from routes import ROUTES, Route
 from walking import Blow, Relentless, Walk, assert_undisturbed
 
 SEED = 7
-MORE = {"SIGKILL of the tool": 4, "reload ends the worker of 0.2.0": 6}
+MORE = {"SIGKILL of the tool": 3, "reload ends the worker of 0.2.0": 6}
 """How many points of each route are tried, where that is not one."""
-PAIRS_PER_ROUTE = 4
+PAIRS_PER_ROUTE = 2
 SOON = 40
 """Within so many points a second fault follows the first: while the tool looks how things are, most of the time."""
 MOST_FAULTS = 3

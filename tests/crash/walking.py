@@ -114,7 +114,9 @@ class Walk:
     def story(self, what: str) -> str:
         """Tell what has happened, for whoever has to find out why."""
         blows = "\n".join(f"  {blow}" for blow in self.blows[-3:])
-        last = "\n".join(ended.said[-1500:] for ended in self.ended[-2:])
+        log = self.scene.journal.with_suffix(".log")
+        trace = [line for line in log.read_text().splitlines() if "Traceback" in line] if log.exists() else []
+        last = "\n".join([*trace[-1:], ""]) + "\n".join(ended.said[-1500:] for ended in self.ended[-2:])
         codes = [ended.code for ended in self.ended][-20:]
         return f"{what}\nroute: {self.scene.route}\nblows:\n{blows}\nexit codes: {codes}\n{last}"
 
