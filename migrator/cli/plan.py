@@ -21,7 +21,8 @@ JSON_SCHEMA = "1.0"
 
 def show_plan(connections: Connections, content: Content, journal: Path, options: Mapping[str, object]) -> int:
     """Print the plan; return 0, or with --detailed-exitcode 100 while work is pending."""
-    planned = plan(connections.conninfo, content, journal, connections.application)
+    copies = not options.get("no_backup", True)
+    planned = plan(connections.conninfo, content, journal, connections.application, copies=copies)
     if wants_json():
         sys.stdout.write(json.dumps(as_json(planned), indent=2, default=str) + "\n")
     else:
@@ -37,6 +38,9 @@ def as_script(planned: Plan) -> Iterator[str]:
     yield from (f"-- {line}" for line in text.wrapped(f"Path: {planned.path.name}, because {planned.path.why}."))
     yield from (f"-- {line[0].upper()}{line[1:]}" for line in text.space(planned.overview))
     yield from (f"-- Note: {warning}." for warning in planned.overview.warnings)
+    if planned.copy_bytes is not None:
+        size = text.size(planned.copy_bytes)
+        yield f"-- Before its first change a run copies the embeddings into files, about {size} (or --no-backup)."
     yield "-- A dry run: nothing was written. What will be found later may change what is done."
     yield STOP_ON_ERROR
     yield from (f"{statement};" for statement in planned.session)
@@ -78,6 +82,7 @@ def as_json(planned: Plan) -> dict[str, object]:
         "notes": list(planned.overview.warnings),
         "session": list(planned.session),
         "space": _space_as_json(planned.overview.space),
+        "copy_bytes": planned.copy_bytes,
         "pending": len(planned.pending),
         "steps": [_step_as_json(step) for step in planned.steps],
     }

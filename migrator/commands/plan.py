@@ -46,6 +46,8 @@ class Plan:
     path: Path
     session: tuple[str, ...]
     steps: tuple[PlannedStep, ...]
+    copy_bytes: int | None = None
+    """About how large the copy will be that a run makes before the first change; None where it makes none."""
 
     @property
     def pending(self) -> tuple[PlannedStep, ...]:
@@ -53,10 +55,18 @@ class Plan:
         return tuple(step for step in self.steps if not step.done)
 
 
-def plan(conninfo: str, content: Content, journal: FilePath | None, application: str | None = None) -> Plan:
+def plan(
+    conninfo: str,
+    content: Content,
+    journal: FilePath | None,
+    application: str | None = None,
+    *,
+    copies: bool = False,
+) -> Plan:
     """Plan a migration without writing anything: the server refuses writes, and no journal is made.
 
-    `application` is what the application itself connects with, where that is not `conninfo`.
+    `application` is what the application itself connects with, where that is not `conninfo`; `copies` says whether a
+    run with the same words would make a copy first.
 
     Raises:
         MigratorError: as a run would before its first step.
@@ -70,6 +80,7 @@ def plan(conninfo: str, content: Content, journal: FilePath | None, application:
         told += filter(None, [damage_note(place_of(session, journal))])
         facts, begun = known_to_journal(session, catalog, journal)
         path = content.path(catalog, begun)
+        wants_copy = copies and content.wants_copy(catalog, facts)
         return Plan(
             address=session.address,
             catalog=catalog,
@@ -77,6 +88,7 @@ def plan(conninfo: str, content: Content, journal: FilePath | None, application:
             path=path,
             session=tuple(statement.as_string(None) for statement in session_statements(content.interest)),
             steps=tuple(plan_steps(path.steps, catalog, facts)),
+            copy_bytes=content.copying(catalog, facts).expected_bytes if wants_copy else None,
         )
     finally:
         session.close()

@@ -88,6 +88,18 @@ def test_json_carries_the_same_sql(prepare: Callable[..., tuple[Server, Tool]]) 
     assert f"; {len(planned)} statements." in script
 
 
+def test_the_copy_is_announced(prepare: Callable[..., tuple[Server, Tool]]) -> None:
+    """The dry run says that a run copies the embeddings first, and how large; not where that is refused."""
+    _, tool = prepare("0.3.0", 20)
+    said = tool.call(*tool.arguments("--dry-run"))
+    announced = r"^-- Before its first change a run copies the embeddings into files, about \d"
+    assert re.search(announced, said.stdout, re.MULTILINE)
+    assert "a run copies" not in tool.call(*tool.arguments("--dry-run", "--no-backup")).stdout
+    planned = json.loads(tool.call(*tool.arguments("--dry-run", "--json")).stdout)
+    assert planned["copy_bytes"] > 2 * 20 * 512
+    assert json.loads(tool.call(*tool.arguments("--dry-run", "--json", "--no-backup")).stdout)["copy_bytes"] is None
+
+
 def statements_in(script: str) -> list[str]:
     """Return the statements of the steps, without BEGIN and COMMIT: each stands below a comment that names its key."""
     found: list[str] = []
