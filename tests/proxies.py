@@ -226,6 +226,10 @@ class Line:
         threading.Timer(HELD_SECONDS, self.cut).start()
         self._end_later()
 
+    def wait_until_it_flows(self) -> None:
+        """Wait until it is a line as any other again."""
+        self._flows.wait(2 * HELD_SECONDS)
+
     def _end_later(self) -> None:
         threading.Timer(HELD_SECONDS, self._flows.set).start()
 

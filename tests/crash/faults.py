@@ -135,6 +135,7 @@ def hold_up_the_line(scene: Scene) -> Reply:
     """Let nothing through for two seconds, then cut it."""
     assert scene.line is not None
     scene.line.hold_up()
+    scene.undo.append(scene.line.wait_until_it_flows)
     return Reply()
 
 
@@ -142,6 +143,7 @@ def cut_one_side(scene: Scene) -> Reply:
     """Cut it on the tool's side; the server hears of it two seconds later."""
     assert scene.line is not None
     scene.line.cut_for_the_client()
+    scene.undo.append(scene.line.wait_until_it_flows)
     return Reply()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from bystanders import immich_starts
 from driver import Point
 from faults import FAULTS, Fault
 from figures import Figures
@@ -58,6 +59,15 @@ def applicable() -> Iterator[tuple[Route, Fault]]:
     for route, fault in product(ROUTES, FAULTS):
         if fault.somewhere(route):
             yield route, fault
+
+
+def combined(route: Route) -> list[Fault]:
+    """Return what can happen in one run with something else.
+
+    An Immich that waits for lock 200 is let in by whatever ends the tool, and then does as it is set up to do: on the
+    rescue path, where VectorChord is not there yet, it takes pgvector, and the tool says how to go on from that.
+    """
+    return [f for f in FAULTS if f.somewhere(route) and not f.on_disk and f.strike is not immich_starts]
 
 
 @pytest.fixture
@@ -122,7 +132,7 @@ def test_fault(route: Route, fault: Fault, prepare: Prepare, walk: MakeWalk, req
 def test_two_faults(route: Route, turn: int, prepare: Prepare, walk: MakeWalk) -> None:
     """A second fault in the same run, every other time while the tool recovers from the first."""
     points, rng = prepare(route).points, random.Random(f"{SEED} {route} {turn}")
-    first, second = rng.sample([fault for fault in FAULTS if fault.somewhere(route) and not fault.on_disk], 2)
+    first, second = rng.sample(combined(route), 2)
     number = sampled(points, route, first, 1 + turn)[-1]
     then = number + rng.randint(1, SOON if turn % 2 else len(points))
     assert walk(route, Blow(number, first), Blow(then, second)).struck, f"point {number} was never reached"
@@ -138,8 +148,7 @@ def test_random_faults(prepare: Prepare, walk: MakeWalk, request: pytest.Fixture
     while True:
         rng = random.Random(seed)
         route = rng.choice(ROUTES)
-        possible = [fault for fault in FAULTS if fault.somewhere(route) and not fault.on_disk]
-        faults = rng.sample(possible, rng.randint(1, MOST_FAULTS))
+        faults = rng.sample(combined(route), rng.randint(1, MOST_FAULTS))
         total = len(prepare(route).points)
         try:
             walk(route, *(Blow(rng.randint(1, total), fault) for fault in faults))
