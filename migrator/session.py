@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.alone import take_tool_lock
@@ -40,6 +40,11 @@ SETTINGS: Mapping[str, str] = {
     "synchronous_commit": "on",
     # the server notices within a second that a killed tool is gone, and lets go of its locks
     "client_connection_check_interval": "1s",
+    # on a line that carries nothing any more the server ends the session, and its locks, within a minute; the sign of
+    # life also keeps a router on the way from forgetting the connection during a long statement
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
     # reading the snapshot must not hang behind somebody's lock; what a step waits for, it says itself
     "lock_timeout": "1s",
     "statement_timeout": "0",
@@ -48,6 +53,12 @@ SETTINGS: Mapping[str, str] = {
     "row_security": "off",
     "client_min_messages": "warning",
 }
+
+
+KEEPALIVES: Mapping[str, str] = {
+    name.removeprefix("tcp_"): value for name, value in SETTINGS.items() if name.startswith("tcp_keepalives")
+}
+"""The same on our side, as libpq names it: a server that has vanished is noticed within a minute too."""
 
 
 def session_statements(interest: Interest) -> list[Composed]:
@@ -226,11 +237,13 @@ def connect_bare(conninfo: str, *, read_only: bool) -> psycopg.Connection[Any]:
         Pooler: what answers says that it is none of a server's.
     """
     try:
-        given = conninfo_to_dict(conninfo).get("options") or os.environ.get("PGOPTIONS") or ""
+        parameters = conninfo_to_dict(conninfo)
+        signs = {name: value for name, value in KEEPALIVES.items() if name not in parameters}
+        given = parameters.get("options") or os.environ.get("PGOPTIONS") or ""
         # in the start-up packet, so that not even the first statement of a read-only session can write
         options = f"{given} -c {READ_ONLY}={'on' if read_only else 'off'}"
         return psycopg.connect(
-            conninfo,
+            make_conninfo(conninfo, **signs),
             autocommit=True,
             application_name=APPLICATION_NAME,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from socket import IPPROTO_TCP, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, socket
 from threading import Timer
 
 import pytest
@@ -25,9 +28,16 @@ from migrator.locks import TOOL_LOCK
 from migrator.sandbox.immich_startup import ImmichStartup
 from migrator.sandbox.processes import wait_until
 from migrator.sandbox.server import Server
-from migrator.session import SETTINGS
+from migrator.session import SETTINGS, Session
+from steps.content.observations import INTEREST
 
 HOLDS_200 = "SELECT granted FROM pg_locks WHERE locktype = 'advisory' AND objid = 200"
+
+SIGNS_OF_LIFE = {
+    "tcp_keepalives_idle": TCP_KEEPIDLE,
+    "tcp_keepalives_interval": TCP_KEEPINTVL,
+    "tcp_keepalives_count": TCP_KEEPCNT,
+}
 
 
 def prepared(make_server: MakeServer, folder: Path) -> Journey:
@@ -228,3 +238,22 @@ def test_the_server_looks_after_our_connection(make_workshop: MakeWorkshop) -> N
     session.close()
     assert row == (SETTINGS["client_connection_check_interval"],)
     assert row == ("1s",)
+
+
+def test_both_sides_notice_a_line_that_carries_nothing(make_workshop: MakeWorkshop) -> None:
+    """Over TCP each side asks the other for a sign of life, so that locks do not outlive a computer by hours."""
+    workshop = make_workshop()
+    with workshop.server.connect(workshop.database) as connection:
+        connection.execute("CREATE ROLE caller LOGIN PASSWORD 'caller'")  # by TCP nobody is trusted
+    conninfo = workshop.server.conninfo(workshop.database, "caller", tcp=True, password="caller")  # noqa: S106
+    with closing(Session(conninfo, INTEREST)) as session:
+        session.open()
+        shown = [session.connection.execute(f"SHOW {name}").fetchone() for name in SIGNS_OF_LIFE]
+        ours = socket(fileno=os.dup(session.connection.fileno()))
+    with ours:
+        assert shown == [("30",), ("10",), ("3",)]
+        assert [ours.getsockopt(IPPROTO_TCP, option) for option in SIGNS_OF_LIFE.values()] == [30, 10, 3]
+    with closing(Session(f"{conninfo} keepalives_idle=7", INTEREST)) as session:
+        session.open()
+        with socket(fileno=os.dup(session.connection.fileno())) as ours:
+            assert ours.getsockopt(IPPROTO_TCP, TCP_KEEPIDLE) == 7, "what the person has given counts"
