@@ -256,10 +256,12 @@ class Journal:
         )
 
     def _begin_another(self, source: str, path: str, options: Mapping[str, Json]) -> None:
-        columns = "run_id = ?, source = ?, path = ?, options = ?, tool_version = ?, started_at = ?"
-        anew = [str(uuid.uuid4()), source, path, json.dumps(options), __version__, now()]
+        anew = {
+            "run_id": str(uuid.uuid4()), "source": source, "path": path, "options": json.dumps(options),
+            "tool_version": __version__, "started_at": now(), "finished_at": None,
+        }  # fmt: skip
         with _writing(self.path):
-            self._db.execute(f"UPDATE run SET {columns}, finished_at = NULL", anew)  # noqa: S608 - names of ours
+            self._db.table("run").update(1, anew)
 
     def reopen(self) -> None:
         """Note that the run is not finished any more: it is being taken back."""

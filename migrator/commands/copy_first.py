@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -59,9 +60,7 @@ def offer(content: Content, catalog: Catalog, facts: Facts, journal: Path, chose
     if not content.wants_copy(catalog, facts) or _recorded(facts, chosen) is not None:
         return None
     expected = content.copying(catalog, facts).expected_bytes
-    planned = facts.get(PLANNED)
-    usual = Path(planned) if isinstance(planned, str) else journal.with_name(f"{journal.stem}-backup-{stamp()}")
-    place = chosen or usual
+    place = chosen or _begun(facts) or _unused(journal)
     if not place.exists():
         require_room(place, expected, WAYS_OUT)
     return CopyOffer(place.absolute(), expected, chosen is not None)
@@ -83,6 +82,19 @@ def _recorded(facts: Facts, chosen: Path | None) -> Path | None:
     place = Path(str(fact.get("place")))
     wanted = chosen is None or chosen.absolute() == place
     return place if wanted and is_complete(place, str(fact.get("sha256"))) else None
+
+
+def _begun(facts: Facts) -> Path | None:
+    """Return where a copy was begun that was never completed."""
+    planned = facts.get(PLANNED)
+    return Path(planned) if isinstance(planned, str) and facts.get(COPY) is None else None
+
+
+def _unused(journal: Path) -> Path:
+    """Return a folder beside the journal, named by the time, that is not there yet: two runs may share a second."""
+    name = f"{journal.stem}-backup-{stamp()}"
+    names = (journal.with_name(name if number == 1 else f"{name}-{number}") for number in count(1))
+    return next(place for place in names if not place.exists())
 
 
 @dataclass(slots=True)
@@ -168,21 +180,17 @@ class CopyFirst:
                     "and is never overwritten; nothing was changed",
                     hint=f"name another folder: --backup DIR, or leave it out: a folder beside {self.journal.path}",
                 )
-            place = self.journal.path.absolute().with_name(f"{self.journal.path.stem}-backup-{stamp()}")
+            place = _unused(self.journal.path.absolute())
         require_room(place, copying.expected_bytes, WAYS_OUT)
         self.journal.record(step.key, Fact(PLANNED, str(place)))
         self._make(session, step, place)
         return ()
 
     def _place(self, facts: Facts) -> Path:
-        planned = facts.get(PLANNED)
         if self.chosen is not None:
             return self.chosen.absolute()
-        if isinstance(planned, str) and facts.get(COPY) is None:
-            return Path(planned)
-        if self.offered is not None and not self.offered.exists():
-            return self.offered
-        return self.journal.path.absolute().with_name(f"{self.journal.path.stem}-backup-{stamp()}")
+        offered = self.offered if self.offered is not None and not self.offered.exists() else None
+        return _begun(facts) or offered or _unused(self.journal.path.absolute())
 
     def _make(self, session: Session, step: Step, place: Path) -> None:
         begun = time.monotonic()

@@ -7,15 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from migrator.application import compare_with_application
-from migrator.catalog import Catalog
 from migrator.commands.asking import Person, Request, Result, Situation
 from migrator.commands.copy_first import CopyFirst, offer
 from migrator.commands.loop import Loop
 from migrator.commands.plan import open_undamaged, place_of
 from migrator.content import Content
 from migrator.engine import Outcome, pending
-from migrator.errors import ExitCode, MigratorError, code_of
-from migrator.events import Emit, JournalKeptAside
+from migrator.errors import ConnectionLost, ExitCode, MigratorError, code_of
+from migrator.events import Emit, JournalKeptAside, ServerAway
 from migrator.identity import Identity, moved
 from migrator.journal import Journal
 from migrator.journal_damage import note as damage_note
@@ -25,6 +24,9 @@ from migrator.undo_record import GOING_FORWARD, NAME, UndoRecord, under_way
 
 ADDRESS = "address"
 """The name under which a start's host and port stand among its arguments in the journal."""
+
+STARTING_LIMIT_SECONDS = 60.0
+"""How long a server is waited for that went away while it was looked at: somebody restarts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,7 @@ def go(work: Work, aim: Aim) -> Result:
 
 def _with_session(session: Session, work: Work, aim: Aim) -> Result:
     request = work.request
-    session.open()
-    session.hold_tool_lock(place_of(session, request.journal))
-    catalog = session.catalog()
-    refuse_standby(catalog)
-    situation = _look(session, request, work.content, catalog)
+    situation = _meet(session, work)
     aim.refuse(situation)
     if situation.pending and not work.person.start(situation):
         return Result(ExitCode.WAITING, Outcome("waiting"), question="--yes")
@@ -107,6 +105,23 @@ def _with_session(session: Session, work: Work, aim: Aim) -> Result:
         journal.close()
 
 
+def _meet(session: Session, work: Work) -> Situation:
+    """Connect, keep other copies away, and look; a server that goes away just then is waited for, once."""
+    session.open()
+    try:
+        return _look(session, work)
+    except ConnectionLost:
+        session.wait_until_back(STARTING_LIMIT_SECONDS, lambda seconds: work.emit(ServerAway(seconds)))
+    try:
+        return _look(session, work)
+    except ConnectionLost as lost:
+        raise ConnectionLost(
+            "the connection to the server was lost while this tool looked at it; nothing was changed",
+            facts=lost.facts,
+            hint="run the same command again when the server stays up",
+        ) from lost
+
+
 def _begin(journal: Journal, situation: Situation, request: Request) -> None:
     """Claim the journal, and note what is there: nothing has been changed by this run until it is on disk."""
     path = situation.path
@@ -119,7 +134,11 @@ def _begin(journal: Journal, situation: Situation, request: Request) -> None:
                 journal.record(step.key, fact)
 
 
-def _look(session: Session, request: Request, content: Content, catalog: Catalog) -> Situation:
+def _look(session: Session, work: Work) -> Situation:
+    request, content = work.request, work.content
+    session.hold_tool_lock(place_of(session, request.journal))
+    catalog = session.catalog()
+    refuse_standby(catalog)
     told = list(compare_with_application(catalog, worked_on=request.conninfo, application=request.application))
     place = place_of(session, request.journal)
     told += filter(None, [damage_note(place)])

@@ -23,7 +23,7 @@ from migrator.backup.check import check_copy
 from migrator.backup.manifest import Manifest
 from migrator.cli.app import run_app
 from migrator.commands.backup import BackupRequest, backup
-from migrator.commands.copy_first import CopyFirst
+from migrator.commands.copy_first import CopyFirst, made_before, offer
 from migrator.errors import NoRoomForBackup
 from migrator.events import nobody
 from migrator.journal import EventRecord, Journal
@@ -218,6 +218,33 @@ def test_killed_between_two_facts(make_workshop: MakeWorkshop, monkeypatch: pyte
     assert recorded["place"] == str(made)
     assert (made / "manifest.json").stat().st_mtime_ns == before.st_mtime_ns
     assert list(workshop.journal.parent.glob(f"{workshop.journal.stem}-backup-*")) == [made]
+
+
+def test_two_copies_within_one_second_have_two_names(
+    make_workshop: MakeWorkshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is typed again at once, with other rows, makes its copy beside the first one, where it said."""
+    monkeypatch.setattr("migrator.commands.copy_first.stamp", lambda: "20260101T000000Z")
+    workshop = make_workshop("0.3.0")
+    conninfo = workshop.server.conninfo(workshop.database, workshop.user)
+    catalog, content, step = workshop.catalog(), ImmichContent("pgvecto.rs"), steps_of("convert-smart-search")[0]
+    journal = Journal.create_or_open(workshop.journal)
+    journal.begin_invocation({})
+    places: list[str] = []
+    for _ in range(2):
+        offered = offer(content, catalog, {}, workshop.journal, None)
+        assert offered is not None
+        copy = CopyFirst(conninfo, content, journal, nobody, wanted=True, offered=offered.place)
+        assert copy.secure(step, catalog) == ()
+        made = made_before(journal.facts())
+        assert made is not None
+        assert made.place == offered.place
+        places.append(made.place.name)
+        with workshop.server.connect(workshop.database) as connection:
+            connection.execute("DELETE FROM smart_search WHERE ctid = (SELECT min(ctid) FROM smart_search)")
+    journal.close()
+    name = f"{workshop.journal.stem}-backup-20260101T000000Z"
+    assert places == [name, f"{name}-2"]
 
 
 def test_a_disk_that_fills_in_a_run_names_both_ways_out(
