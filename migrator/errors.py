@@ -52,6 +52,10 @@ class WrongPassword(CannotConnect):
     """the server refuses this role and password; nothing was changed"""
 
 
+class ServerStarting(CannotConnect):
+    """the server is starting or stopping and takes no connections yet; nothing was changed"""
+
+
 class NoSuchDatabase(CannotConnect):
     """there is no such database on this server; nothing was changed"""
 

@@ -156,6 +156,13 @@ class Restarting:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartGoesOn:
+    """Somebody pressed Ctrl-C while the server is being restarted: the tool ends, and their command does not."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptWritten:
     """What only a DBA may do was written to a file."""
 
@@ -201,6 +208,7 @@ Event = (
     | CopyMade
     | Waiting
     | Restarting
+    | RestartGoesOn
     | ScriptWritten
     | JournalKeptAside
     | ServerAway

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,6 +14,7 @@ from migrator.catalog import Catalog
 from migrator.commands.asking import Person, Request, Result
 from migrator.commands.copy_first import CopyFirst, made_before
 from migrator.commands.dba import write_dba_script
+from migrator.commands.restarting import GIVE_UP_SECONDS, RESTART, RestartCommand
 from migrator.content import Content
 from migrator.content import Path as MigrationPath
 from migrator.engine import Engine, Outcome
@@ -29,7 +27,7 @@ from migrator.errors import (
     OtherDatabase,
     RestartFailed,
 )
-from migrator.events import Emit, Restarting, ScriptWritten, ServerAway, ServerBack
+from migrator.events import Emit, ScriptWritten, ServerAway, ServerBack
 from migrator.execute import Executor
 from migrator.holders import Holder
 from migrator.identity import Identity
@@ -39,14 +37,7 @@ from migrator.settling import settle
 from migrator.step import Blocker, Step
 
 RECOVERY_LIMIT_SECONDS = 180.0
-RESTART_LIMIT_SECONDS = 300.0
-GIVE_UP_SECONDS = 10.0
-"""How long a server is waited for whose restart command has failed."""
 LOOK_AGAIN_SECONDS = 2.0
-KEPT_LINES, SHOWN_LINES = 200, 3
-"""How much of what a restart command says is read, and how much is shown."""
-RESTART = "restart-command"
-"""The key under which the user's own command appears in the journal."""
 
 
 @dataclass(slots=True)
@@ -142,25 +133,23 @@ class Loop:
         step = outcome.step.key if outcome.step else ""
         before = self.session.catalog().server.started_at
         self.journal.event(step, "started", statement=RESTART)
-        self.emit(Restarting(step, program_of(command)))
         self.session.close()
-        exit_code, said = run_command(command)
-        facts = [("exit code", str(exit_code)), *(("said", line) for line in said[-SHOWN_LINES:])]
+        ran = RestartCommand(step, command).run(self.emit)
         try:
-            self._reconnect(RECOVERY_LIMIT_SECONDS if exit_code == 0 else GIVE_UP_SECONDS)
+            self._reconnect(RECOVERY_LIMIT_SECONDS if ran.exit_code == 0 else GIVE_UP_SECONDS)
             after = self.session.catalog().server.started_at
         except (CannotConnect, ConnectionLost) as error:
-            self.journal.event(step, "failed", statement=RESTART, detail=f"exit code {exit_code}")
+            self.journal.event(step, "failed", statement=RESTART, detail=f"exit code {ran.exit_code}")
             raise RestartFailed(
                 "the server does not answer after the restart command; nothing is lost",
-                facts=[*facts, *self._why_away(said)],
+                facts=[*ran.shown, *self._why_away(ran.said)],
                 hint="look at the server's log, start it, then run the same command again",
             ) from error
         if after == before:
             self.journal.event(step, "failed", statement=RESTART, detail="the server was not restarted")
             raise RestartFailed(
                 "the restart command ended, but the server was not restarted; nothing was changed",
-                facts=facts,
+                facts=ran.shown,
                 hint="restart PostgreSQL yourself (a reload is not enough), then run the same command again",
             )
         self.journal.event(step, "finished", statement=RESTART)
@@ -208,37 +197,3 @@ class Loop:
             ],
             hint=again,
         )
-
-
-def program_of(command: str) -> str:
-    """Return what a person recognises their command by, and nothing of it that may be a password."""
-    first, more, _ = command.strip().partition(" ")
-    plain = re.fullmatch(r"[A-Za-z0-9_./-]+", first) is not None
-    return f"{first}{' ...' if more else ''}" if plain else "your command"
-
-
-def run_command(command: str) -> tuple[int, list[str]]:
-    """Run the person's own command line with the shell; return its exit code and the lines that it said.
-
-    Its output goes to a file: a pipe would stay open as long as a server that the command started. It reaches the shell
-    as a script and not as an argument, which every account of the machine could read: a password may be in it.
-    """
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output,
-        tempfile.TemporaryFile("w+", encoding="utf-8") as script,
-    ):
-        script.write(f"exec </dev/null\n{command}\n")
-        script.seek(0)
-        try:
-            code = subprocess.run(
-                ["/bin/sh", "/dev/fd/0"],
-                check=False,
-                stdin=script,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=RESTART_LIMIT_SECONDS,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            code = -1
-        output.seek(0)
-        return code, output.read().strip().splitlines()[-KEPT_LINES:]

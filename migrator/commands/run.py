@@ -11,10 +11,11 @@ from migrator.commands.asking import Person, Request, Result, Situation
 from migrator.commands.copy_first import CopyFirst, offer
 from migrator.commands.loop import Loop
 from migrator.commands.plan import open_undamaged, place_of
+from migrator.commands.restarting import STARTING_LIMIT_SECONDS, Meeting, journal_of, left_in
 from migrator.content import Content
 from migrator.engine import Outcome, pending
 from migrator.errors import ConnectionLost, ExitCode, MigratorError, code_of
-from migrator.events import Emit, JournalKeptAside, ServerAway
+from migrator.events import Emit, JournalKeptAside
 from migrator.identity import Identity, moved
 from migrator.journal import Journal
 from migrator.journal_damage import note as damage_note
@@ -24,9 +25,6 @@ from migrator.undo_record import GOING_FORWARD, NAME, UndoRecord, under_way
 
 ADDRESS = "address"
 """The name under which a start's host and port stand among its arguments in the journal."""
-
-STARTING_LIMIT_SECONDS = 60.0
-"""How long a server is waited for that went away while it was looked at: somebody restarts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +67,16 @@ def go(work: Work, aim: Aim) -> Result:
     Raises:
         MigratorError: with its exit code and what to do next; KeyboardInterrupt passes through.
     """
+    ahead = left_in(journal_of(work.request)) is not None
+    try:
+        return _once(work, aim)
+    except ConnectionLost:
+        if not ahead:
+            raise
+    return _once(work, aim)  # the restart that an earlier start had begun came only now
+
+
+def _once(work: Work, aim: Aim) -> Result:
     session = Session(work.request.conninfo, work.content.interest)
     try:
         return _with_session(session, work, aim)
@@ -107,11 +115,12 @@ def _with_session(session: Session, work: Work, aim: Aim) -> Result:
 
 def _meet(session: Session, work: Work) -> Situation:
     """Connect, keep other copies away, and look; a server that goes away just then is waited for, once."""
-    session.open()
+    meeting = Meeting(session, work.request, work.content, work.emit)
+    meeting.connect()
     try:
         return _look(session, work)
     except ConnectionLost:
-        session.wait_until_back(STARTING_LIMIT_SECONDS, lambda seconds: work.emit(ServerAway(seconds)))
+        meeting.wait(STARTING_LIMIT_SECONDS)
     try:
         return _look(session, work)
     except ConnectionLost as lost:

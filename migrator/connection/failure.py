@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from migrator.connection.place import where
-from migrator.errors import CannotConnect, MigratorError, NoSuchDatabase, Pooler, WrongPassword
+from migrator.errors import CannotConnect, MigratorError, NoSuchDatabase, Pooler, ServerStarting, WrongPassword
 
 SETTINGS = "look at DB_USERNAME and DB_PASSWORD in Immich's .env, or give --database URL"
 USE_THE_SERVER = (
@@ -39,6 +39,12 @@ class Meaning:
 
 
 MEANINGS = (
+    Meaning(
+        r"the database system is (starting up|shutting down|not (yet )?accepting|in recovery)",
+        ServerStarting,
+        "PostgreSQL at {where} is starting or stopping, and takes no connections yet; nothing was changed",
+        "wait a moment, then run the same command again; if it stays so, look at the server's log",
+    ),
     Meaning(
         r"unsupported (options )?startup parameter",
         Pooler,

@@ -184,3 +184,24 @@ def test_server_stays_away(prepare: Prepare, driver: Driver, journey_on: MakeJou
         journey.server.start()
         resume(journey, driver)
         assert_as_if_uninterrupted(journey, prepared)
+
+
+def test_a_restart_that_comes_late(prepare: Prepare, driver: Driver, journey_on: MakeJourney) -> None:
+    """A killed start had begun it, and the server goes away under the next one: that waits, looks again and goes on."""
+    prepared = prepare(automatic("0.3.0"))
+    begun = "restart-for-vectorchord/restart-command started"
+    with journey_on(prepared) as journey:
+        journey.server.install("vchord", VCHORD)
+        with held_at(begun, journey.arguments, journey.journal.parent) as held:
+            held.wait_for_event()
+            held.process.kill()
+            held.end()
+        journey.server.restart()
+        with held_at("convert-smart-search/rewrite finished", journey.arguments, journey.journal.parent) as held:
+            held.wait_for_event()
+            stop_at_once(journey.server)
+            held.let_go()
+            ended = held.end()
+        assert (ended.code, journey.waits_for()) == (WAITING, "uninstall-pgvectors"), ended.said
+        resume(journey, driver)
+        assert_as_if_uninterrupted(journey, prepared)

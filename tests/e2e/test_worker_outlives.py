@@ -7,19 +7,17 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
 import pytest
 from driving import DONE, WAITING, Tool
 from servers import MakeServer
+from willing import Willing
 
 from migrator.commands import loop
 from migrator.commands import run as command
-from migrator.commands.asking import Request, Situation
-from migrator.commands.copy_first import CopyOffer
-from migrator.engine import Outcome
+from migrator.commands.asking import Request
 from migrator.errors import ConnectionLost
 from migrator.events import Event, StatementStarted
 from migrator.sandbox.control import ControlSocket
@@ -30,34 +28,6 @@ from migrator.sandbox.server import Server
 from steps.content.immich import ImmichContent
 
 SEGMENT = "FATAL: pre-existing shared memory block (key K, ID N) is still in use"
-
-
-class Willing:
-    """Somebody who agrees to everything and waits for nothing."""
-
-    def start(self, situation: Situation) -> bool:
-        """Begin."""
-        return bool(situation.pending)
-
-    def copy(self, offered: CopyOffer) -> bool:
-        """No copy is wanted."""
-        return False
-
-    def confirm(self, sentence: str, database: str) -> bool:
-        """Go past the point of no return."""
-        return bool(sentence and database)
-
-    def answer(self, question: str, *, in_person: bool) -> bool:
-        """Say yes."""
-        return bool(question) and not in_person
-
-    def end_sessions(self, holders: Sequence[str]) -> bool:
-        """End nobody."""
-        return not holders
-
-    def wait(self, outcome: Outcome, seconds: float) -> bool:
-        """Do not wait."""
-        return outcome.kind == "done" and seconds < 0
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ class LineRenderer:
             case events.BlockersEnded(step, statement, ended, refused):
                 lines = [f"ended {who}" for who in ended] + [f"not ended, {why}" for why in refused]
                 return "\n".join(f"step {step}/{statement} {line}" for line in lines)
-            case events.Cancelling() | events.Leaving():
+            case events.Cancelling() | events.Leaving() | events.RestartGoesOn():
                 return stopping(event)
             case events.Waiting(step, title, number, _, blockers):
                 lines = [line for blocker in blockers for line in blocker_lines(blocker)]

@@ -53,7 +53,7 @@ class TerminalRenderer:
             case events.BlockersEnded(_, _, ended, refused):
                 for line in (*(f"ended {who}" for who in ended), *(f"not ended, {why}" for why in refused)):
                     self._keep(f"{'':<{COLUMN}}{line}")
-            case events.Cancelling() | events.Leaving():
+            case events.Cancelling() | events.Leaving() | events.RestartGoesOn():
                 self.pause()
                 self._keep(stopping(event))
             case events.Progress():

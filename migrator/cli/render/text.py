@@ -12,7 +12,7 @@ from migrator.commands.copy_first import KeptCopy
 from migrator.commands.plan import PlannedStep
 from migrator.content import Ending, Overview
 from migrator.content import Path as MigrationPath
-from migrator.events import Cancelling, JournalKeptAside, Leaving
+from migrator.events import Cancelling, JournalKeptAside, Leaving, RestartGoesOn
 from migrator.step import Actor, Blocker, Json
 
 WIDTH = 80
@@ -190,8 +190,10 @@ def kept_aside(event: JournalKeptAside) -> str:
     return f"warning: the journal was damaged and is kept as {event.kept}; going on from what the server shows"
 
 
-def stopping(event: Cancelling | Leaving) -> str:
+def stopping(event: Cancelling | Leaving | RestartGoesOn) -> str:
     """Write what Ctrl-C does at once, and what is kept."""
+    if isinstance(event, RestartGoesOn):
+        return "your restart command is left to finish: half of it would leave a PostgreSQL that is stopped"
     if isinstance(event, Leaving):
         return "leaving at once; the server notices within seconds and takes the statement back"
     return (
