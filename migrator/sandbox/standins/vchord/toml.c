@@ -78,7 +78,7 @@ skip_blank(Parser *parser)
 }
 
 static bool
-accept(Parser *parser, char wanted)
+take(Parser *parser, char wanted)
 {
 	if (*parser->at != wanted)
 		return false;
@@ -89,7 +89,7 @@ accept(Parser *parser, char wanted)
 static void
 expect(Parser *parser, char wanted, const char *complaint)
 {
-	if (!accept(parser, wanted))
+	if (!take(parser, wanted))
 		fail_here(parser, complaint);
 }
 
@@ -136,7 +136,7 @@ parse_key(Parser *parser)
 	for (;;)
 	{
 		skip_spaces(parser);
-		if (!accept(parser, '.'))
+		if (!take(parser, '.'))
 			return key;
 		skip_spaces(parser);
 		key = join(key, parse_key_part(parser));
@@ -193,7 +193,7 @@ parse_array(Parser *parser, TomlItem *item)
 		TomlItem	element = {0};
 
 		skip_blank(parser);
-		if (accept(parser, ']'))
+		if (take(parser, ']'))
 			return;
 		if (item->count == TOML_MAX_ELEMENTS)
 			fail_here(parser, "too many elements");
@@ -224,7 +224,7 @@ parse_inline_table(Parser *parser, TomlItem *item)
 	parser->at++;
 	parser->table = item->path;
 	skip_spaces(parser);
-	while (!accept(parser, '}'))
+	while (!take(parser, '}'))
 	{
 		parse_pair(parser);
 		skip_spaces(parser);

@@ -6,7 +6,9 @@
 #include "access/detoast.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#if PG_VERSION_NUM >= 160000
 #include "varatt.h"
+#endif
 
 /* pgvector's layout of vector and halfvec, as far as it is the same. */
 typedef struct VectorHeader

@@ -16,6 +16,10 @@
 #include "storage/itemptr.h"
 #include "utils/rel.h"
 
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved EmitWarningsOnPlaceholders
+#endif
+
 #define SINCE(version) (STANDIN_VERSION_NUM >= (version))
 
 /* The number on the meta page. A library refuses indexes that carry another one: REINDEX heals them. */

@@ -58,9 +58,9 @@ translate(IndexStmt *statement)
 
 		if (column->opclass != NIL)
 		{
-			String	   *last = llast(column->opclass);
+			Node	   *last = llast(column->opclass);
 
-			last->sval = pstrdup(translated_class(last->sval));
+			strVal(last) = pstrdup(translated_class(strVal(last)));
 		}
 	}
 }

@@ -12,7 +12,12 @@
 #include "nodes/execnodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#if PG_VERSION_NUM >= 160000
 #include "utils/relfilenumbermap.h"
+#else /* the same under its older name */
+#include "utils/relfilenodemap.h"
+#define RelidByRelfilenumber RelidByRelfilenode
+#endif
 #include "utils/snapmgr.h"
 
 /* 0.2.0 builds in the background: this long a new index is said to be still indexing. */

@@ -108,7 +108,7 @@ set_element(Vector *vector, Kind kind, int i, float value)
 #if !BEFORE_0_3
 /* Binary form of 0.3: dimensions, then the elements, all little-endian. */
 static Datum
-send(const Vector *vector, Kind kind)
+to_binary(const Vector *vector, Kind kind)
 {
 	StringInfoData buffer;
 
@@ -119,7 +119,7 @@ send(const Vector *vector, Kind kind)
 }
 
 static Datum
-receive(StringInfo buffer, Kind kind)
+from_binary(StringInfo buffer, Kind kind)
 {
 	uint16		dimensions;
 	Vector	   *vector;
@@ -136,13 +136,13 @@ PG_FUNCTION_INFO_V1(_vectors_##type##_send_wrapper); \
 Datum \
 _vectors_##type##_send_wrapper(PG_FUNCTION_ARGS) \
 { \
-	return send(VECTOR_ARGUMENT(0), kind); \
+	return to_binary(VECTOR_ARGUMENT(0), kind); \
 } \
 PG_FUNCTION_INFO_V1(_vectors_##type##_recv_wrapper); \
 Datum \
 _vectors_##type##_recv_wrapper(PG_FUNCTION_ARGS) \
 { \
-	return receive((StringInfo) PG_GETARG_POINTER(0), kind); \
+	return from_binary((StringInfo) PG_GETARG_POINTER(0), kind); \
 }
 
 BINARY_EXCHANGE(vecf32, KIND_VECF32)

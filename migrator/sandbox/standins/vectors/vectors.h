@@ -6,7 +6,15 @@
 
 #include "access/amapi.h"
 #include "fmgr.h"
+#if PG_VERSION_NUM >= 160000
 #include "storage/relfilelocator.h"
+#else /* the same under its older names */
+#include "storage/relfilenode.h"
+#define RelFileLocator RelFileNode
+#define RelFileNumber Oid
+#define relNumber relNode
+#define rd_locator rd_node
+#endif
 #include "utils/rel.h"
 
 #define BEFORE_0_3 (STANDIN_VERSION_NUM < 300)
