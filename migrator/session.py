@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from migrator.alone import take_tool_lock
-from migrator.catalog import Catalog, Interest, Observed, read_catalog
+from migrator.catalog import Catalog, Interest, Observed, Server, read_catalog
 from migrator.connection.failure import explain, pooler
 from migrator.elsewhere import look_elsewhere
 from migrator.errors import (
@@ -50,6 +50,7 @@ SETTINGS: Mapping[str, str] = {
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
+    "transaction_timeout": "0",
     "row_security": "off",
     "client_min_messages": "warning",
 }
@@ -61,11 +62,16 @@ KEEPALIVES: Mapping[str, str] = {
 """The same on our side, as libpq names it: a server that has vanished is noticed within a minute too."""
 
 
-def session_statements(interest: Interest) -> list[Composed]:
-    """Return the settings as statements, for a person who runs the plan by hand."""
+SINCE: Mapping[str, int] = {"transaction_timeout": 170000}
+"""The server that knows a setting first, where a supported one does not know it."""
+
+
+def session_statements(interest: Interest, server: Server) -> list[Composed]:
+    """Return the settings that a server knows as statements, for a person who runs the plan by hand."""
     return [
         SQL("SELECT set_config({}, {}, false)").format(Literal(name), Literal(value))
         for name, value in {**SETTINGS, **interest.session}.items()
+        if server.version_num >= SINCE.get(name, 0)
     ]
 
 

@@ -86,7 +86,9 @@ def plan(
             catalog=catalog,
             overview=content.overview(catalog, facts).with_warnings(told),
             path=path,
-            session=tuple(statement.as_string(None) for statement in session_statements(content.interest)),
+            session=tuple(
+                statement.as_string(None) for statement in session_statements(content.interest, catalog.server)
+            ),
             steps=tuple(plan_steps(path.steps, catalog, facts)),
             copy_bytes=content.copying(catalog, facts).expected_bytes if wants_copy else None,
         )

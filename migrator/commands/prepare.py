@@ -126,7 +126,9 @@ def _judge(session: Session, preparation: Preparation) -> Prepared:
     blockers: list[Blocker] = []
     if any(not part.done for part in parts):
         blockers = [*preparation.blockers(catalog), *_lacking(catalog, parts)]
-    settings = tuple(statement.as_string(None) for statement in session_statements(preparation.interest))
+    settings = tuple(
+        statement.as_string(None) for statement in session_statements(preparation.interest, catalog.server)
+    )
     return Prepared(session.address, catalog, preparation.name, parts, tuple(blockers), settings)
 
 

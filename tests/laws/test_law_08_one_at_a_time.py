@@ -16,6 +16,7 @@ from threading import Timer
 import pytest
 from journey import DONE, REFUSED, VCHORD, Journey, fill, hashes_of, start_tool
 from killing import held_at
+from psycopg.sql import SQL, Identifier
 from servers import MakeServer
 from workshop import CONVERSION, Workshop, steps_of
 from workshops import MakeWorkshop
@@ -32,6 +33,12 @@ from migrator.session import SETTINGS, Session
 from steps.content.observations import INTEREST
 
 HOLDS_200 = "SELECT granted FROM pg_locks WHERE locktype = 'advisory' AND objid = 200"
+
+TIME_LIMITS = r"""
+SELECT name FROM pg_settings WHERE context IN ('user', 'superuser') AND unit = 'ms' AND name LIKE '%\_timeout'
+AND name NOT IN ('lock_timeout', 'deadlock_timeout', 'wal_sender_timeout')
+"""
+"""The limits that a server knows for sessions, apart from the wait for a lock, which is a matter of each statement."""
 
 SIGNS_OF_LIFE = {
     "tcp_keepalives_idle": TCP_KEEPIDLE,
@@ -238,6 +245,24 @@ def test_the_server_looks_after_our_connection(make_workshop: MakeWorkshop) -> N
     session.close()
     assert row == (SETTINGS["client_connection_check_interval"],)
     assert row == ("1s",)
+
+
+def test_no_time_limit_of_the_database_ends_our_session(make_workshop: MakeWorkshop) -> None:
+    """Whatever limit somebody put on the database, our session has none; which ones there are depends on the server."""
+    workshop = make_workshop()
+    with workshop.server.connect(workshop.database) as connection:
+        limits = [name for (name,) in connection.execute(TIME_LIMITS).fetchall()]
+        for name in limits:
+            limit = SQL("ALTER DATABASE {} SET {} = '400ms'")
+            connection.execute(limit.format(Identifier(workshop.database), Identifier(name)))
+    with closing(workshop.session()) as session:
+        session.open()
+        shown = {name: session.connection.execute(f"SHOW {name}").fetchone() for name in limits}
+        assert shown == dict.fromkeys(limits, ("0",))
+        with session.connection.transaction():
+            session.connection.execute("SELECT pg_sleep(0.3)")
+            session.connection.execute("SELECT pg_sleep(0.3)")
+    assert workshop.run(steps_of(*CONVERSION)).kind == "done"
 
 
 def test_both_sides_notice_a_line_that_carries_nothing(make_workshop: MakeWorkshop) -> None:
