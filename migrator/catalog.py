@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.sql import SQL, Composed
 
+from migrator.rights import Grant, Rights
+
 SYSTEM_VIEW_OF_FILES = (
     "SELECT sourcefile AS file, sourceline AS line, seqno AS sequence, name, setting AS value, applied "
     "FROM pg_catalog.pg_file_settings WHERE name = ANY (%s) ORDER BY seqno"
@@ -43,6 +45,8 @@ class Database:
     oid: int
     owner: str
     mine: bool
+    tablespace: str = ""
+    """Where its relations are that name no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,9 @@ class Extension:
     offered: str | None
     schema: str | None
     mine: bool | None
+    owner: str | None = None
+    comment: str | None = None
+    offered_comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,12 @@ class Index:
     options: tuple[str, ...]
     valid: bool
     reltuples: float
+    comment: str | None = None
+    tablespace: str | None = None
+    """None for the database's own."""
+    partial: bool = False
+    condition: str | None = None
+    """The WHERE clause of a partial one; None also where it cannot be read without an extension's library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +192,10 @@ class Schema:
     mine: bool
     may_create: bool
     owner: str = ""
+    comment: str | None = None
+    grants: tuple[Grant, ...] = ()
+    initial: tuple[Grant, ...] = ()
+    """What an extension granted on it when it was created in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +263,10 @@ class Catalog:
     dependents: tuple[Dependent, ...]
     locks: tuple[AdvisoryLock, ...]
     sessions: tuple[OtherSession, ...]
+    rights: tuple[Rights, ...] = ()
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    tablespaces: Mapping[str, bool] = field(default_factory=dict)
+    """By name, whether our role may create something in it."""
     observed: Mapping[str, Observed] = field(default_factory=dict)
     elsewhere: Mapping[str, Observed] | None = None
     """What the other databases of the cluster answered, by name; None where they were not asked."""
@@ -304,8 +325,19 @@ def _statement() -> str:
 
 def _record(kind: type[T], row: Mapping[str, Any]) -> T:
     names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    values = {k: tuple(v or ()) if k in ("columns", "options", "key_type") else v for k, v in row.items() if k in names}
-    return kind(**values)
+    return kind(**{name: _value(name, value) for name, value in row.items() if name in names})
+
+
+def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - as JSON has it
+    match name:
+        case "columns" | "options" | "key_type":
+            return tuple(value or ())
+        case "arguments":
+            return tuple((schema, type_name) for schema, type_name in value or ())
+        case "grants" | "initial":
+            return tuple(Grant(*grant) for grant in value or ())
+        case _:
+            return value
 
 
 def _records(kind: type[T], rows: Iterable[Mapping[str, Any]] | None) -> tuple[T, ...]:
@@ -345,6 +377,9 @@ def read_catalog(connection: psycopg.Connection[Any], interest: Interest) -> Cat
         dependents=_records(Dependent, document["dependents"]),
         locks=_records(AdvisoryLock, document["locks"]),
         sessions=_records(OtherSession, document["sessions"]),
+        rights=_records(Rights, document["rights"]),
+        tablespaces=document["tablespaces"],
+        roles={role.name: role for role in _records(Role, document["roles"])},
     )
     for observation in interest.observations:
         if observation.when(catalog):

@@ -6,8 +6,8 @@ WITH interest AS (
     SELECT %(extensions)s::text[] AS extensions, %(tables)s::text[] AS tables, %(column)s::text AS column_name,
            %(access_methods)s::text[] AS access_methods, %(settings)s::text[] AS settings, %(locks)s::bigint[] AS locks
 ), me AS (
-    SELECT pg_backend_pid() AS pid, d.oid AS database_oid, d.datname, d.datdba
-    FROM pg_database d WHERE d.datname = current_database()
+    SELECT pg_backend_pid() AS pid, d.oid AS database_oid, d.datname, d.datdba, s.spcname AS tablespace
+    FROM pg_database d JOIN pg_tablespace s ON s.oid = d.dattablespace WHERE d.datname = current_database()
 ), members AS (
     SELECT e.extname, d.classid, d.objid
     FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid, interest
@@ -24,12 +24,15 @@ SELECT json_build_object(
         'in_recovery', pg_is_in_recovery()),
     'database', (SELECT json_build_object(
         'name', datname, 'oid', database_oid::bigint, 'owner', pg_get_userbyid(datdba),
-        'mine', pg_has_role(datdba, 'USAGE')) FROM me),
+        'mine', pg_has_role(datdba, 'USAGE'), 'tablespace', tablespace) FROM me),
+    'tablespaces', (SELECT json_object_agg(spcname, has_tablespace_privilege(oid, 'CREATE')) FROM pg_tablespace),
+    'roles', (SELECT json_agg(json_build_object('name', rolname, 'superuser', rolsuper)) FROM pg_roles),
     'role', (SELECT json_build_object(
         'name', rolname, 'superuser', rolsuper, 'login', session_user::text) FROM pg_roles WHERE rolname = current_user),
     'extensions', (SELECT json_agg(json_build_object(
         'name', x.name, 'version', e.extversion, 'offered', a.default_version, 'schema', n.nspname,
-        'mine', pg_has_role(e.extowner, 'USAGE')))
+        'mine', pg_has_role(e.extowner, 'USAGE'), 'owner', pg_get_userbyid(e.extowner),
+        'comment', obj_description(e.oid, 'pg_extension'), 'offered_comment', a.comment))
         FROM interest, unnest(extensions) AS x (name)
         LEFT JOIN pg_extension e ON e.extname = x.name
         LEFT JOIN pg_namespace n ON n.oid = e.extnamespace
@@ -70,7 +73,19 @@ SELECT json_build_object(
         'columns', (SELECT json_agg(a.attname ORDER BY k.n) FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (num, n)
                     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num),
         'access_method', am.amname, 'operator_class', o.opcname, 'operator_class_schema', onsp.nspname,
-        'options', c.reloptions, 'valid', i.indisvalid AND i.indisready, 'reltuples', c.reltuples)
+        'options', c.reloptions, 'valid', i.indisvalid AND i.indisready, 'reltuples', c.reltuples,
+        'comment', obj_description(c.oid, 'pg_class'),
+        'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = c.reltablespace),
+        'partial', i.indpred IS NOT NULL,
+        -- what is made of an extension's own types or functions might call them, and it waits for a locked table
+        'condition', CASE WHEN i.indpred IS NOT NULL AND NOT EXISTS (
+                SELECT 1 FROM pg_depend d JOIN members m ON (m.classid, m.objid) = (d.refclassid, d.refobjid)
+                WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                AND d.refclassid IN ('pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass))
+            AND NOT EXISTS (
+                SELECT 1 FROM pg_locks l, me WHERE l.relation = t.oid AND l.database = me.database_oid
+                AND l.mode = 'AccessExclusiveLock' AND l.pid <> me.pid)
+            THEN pg_get_expr(i.indpred, i.indrelid) END)
         ORDER BY n.nspname, c.relname)
         FROM interest, pg_index i
         JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -93,9 +108,43 @@ SELECT json_build_object(
         FROM interest, me, pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS v
         LEFT JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole
         WHERE s.setdatabase IN (0, me.database_oid)),
-    'schemas', (SELECT json_agg(json_build_object('name', nspname, 'owner', pg_get_userbyid(nspowner), 'mine', pg_has_role(nspowner, 'USAGE'),
-                                                  'may_create', has_schema_privilege(oid, 'CREATE')))
-        FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)'),
+    'schemas', (SELECT json_agg(json_build_object(
+        'name', n.nspname, 'owner', pg_get_userbyid(n.nspowner), 'mine', pg_has_role(n.nspowner, 'USAGE'),
+        'may_create', has_schema_privilege(n.oid, 'CREATE'), 'comment', obj_description(n.oid, 'pg_namespace'),
+        'grants', (SELECT json_agg(json_build_array(
+            CASE g.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(g.grantee) END, g.privilege_type, g.is_grantable))
+            FROM aclexplode(n.nspacl) AS g WHERE g.grantee <> g.grantor),
+        'initial', (SELECT json_agg(json_build_array(
+            CASE g.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(g.grantee) END, g.privilege_type, g.is_grantable))
+            FROM aclexplode(p.initprivs) AS g WHERE g.grantee <> g.grantor)))
+        FROM pg_namespace n LEFT JOIN pg_init_privs p ON p.classoid = 'pg_namespace'::regclass AND p.objoid = n.oid
+        WHERE n.nspname !~ '^pg_(toast|temp)'),
+    -- members of an extension on which rights were granted or revoked since it was created
+    'rights', (SELECT json_agg(json_build_object(
+        'extension', r.extname, 'kind', r.kind, 'schema', r.nspname, 'name', r.name, 'arguments', r.arguments,
+        'grants', (SELECT json_agg(json_build_array(
+            CASE g.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(g.grantee) END, g.privilege_type, g.is_grantable))
+            FROM aclexplode(r.acl) AS g WHERE g.grantee <> g.grantor),
+        'initial', (SELECT json_agg(json_build_array(
+            CASE g.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(g.grantee) END, g.privilege_type, g.is_grantable))
+            FROM aclexplode(coalesce(p.initprivs, r.usual)) AS g WHERE g.grantee <> g.grantor)))
+        FROM (SELECT m.*, 'ROUTINE' AS kind, n.nspname, f.proname AS name, f.proacl AS acl,
+                     acldefault('f', f.proowner) AS usual,
+                     (SELECT json_agg(json_build_array(an.nspname, at.typname) ORDER BY a.number)
+                      FROM unnest(f.proargtypes) WITH ORDINALITY AS a (type, number) JOIN pg_type at ON at.oid = a.type
+                      JOIN pg_namespace an ON an.oid = at.typnamespace) AS arguments
+              FROM members m JOIN pg_proc f ON m.classid = 'pg_proc'::regclass AND f.oid = m.objid
+              JOIN pg_namespace n ON n.oid = f.pronamespace
+              UNION ALL
+              SELECT m.*, 'TYPE', n.nspname, t.typname, t.typacl, acldefault('T', t.typowner), NULL
+              FROM members m JOIN pg_type t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid
+              JOIN pg_namespace n ON n.oid = t.typnamespace
+              UNION ALL
+              SELECT m.*, 'TABLE', n.nspname, c.relname, c.relacl, acldefault('r', c.relowner), NULL
+              FROM members m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
+              AND c.relkind IN ('r', 'p', 'v', 'm', 'f') JOIN pg_namespace n ON n.oid = c.relnamespace) AS r
+        LEFT JOIN pg_init_privs p ON (p.classoid, p.objoid) = (r.classid, r.objid) AND p.objsubid = 0
+        WHERE r.acl IS NOT NULL AND r.acl IS DISTINCT FROM p.initprivs),
     'dependents', (SELECT json_agg(DISTINCT jsonb_build_object(
         'extension', m.extname, 'object', pg_describe_object(d.classid, d.objid, d.objsubid)))
         FROM pg_depend d JOIN members m ON (d.refclassid, d.refobjid) = (m.classid, m.objid)

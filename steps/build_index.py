@@ -1,7 +1,8 @@
 """Builds one of Immich's indexes with VectorChord, by Immich's own SQL and list count, so that it is left alone later.
 
-Precondition: the column is converted. Effect: one CREATE INDEX; an index of that name that is not VectorChord's, or not
-valid, is dropped in the same transaction. Done when a valid vchordrq index of the right list count carries the name.
+Precondition: the column is converted. Effect: one CREATE INDEX, in the tablespace of the one that was there; an index
+of that name that is not VectorChord's, or not valid, is dropped in the same transaction. Done when a valid vchordrq
+index of the right list count carries the name.
 Undone by dropping it, and building again one of pgvector's that was there.
 Where no rewrite has proven the embeddings (the path from pgvector), count and hash are taken before and after, in the
 same transaction and under its lock: what somebody writes between two steps is no difference then.
@@ -13,13 +14,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Composable, Identifier
 
 from migrator.catalog import Catalog, Column
 from migrator.step import PROVEN, Blocker, Fact, Facts, NoWayBack, Privilege, Right, Statement, Step
 from steps.shared import proof, restoring, rewriting, worker
-from steps.shared.before import column_facts
-from steps.shared.index import SECONDS_PER_ROW_MANY_LISTS, SECONDS_PER_ROW_ONE_LIST, create_index, list_count
+from steps.shared.before import column_facts, indexes_before
+from steps.shared.index import (
+    NOWHERE_ELSE,
+    SECONDS_PER_ROW_MANY_LISTS,
+    SECONDS_PER_ROW_ONE_LIST,
+    create_index,
+    list_count,
+    tablespace,
+)
 from steps.shared.names import Embeddings
 from steps.shared.state import column_of, index_of, is_converted, is_indexed, rows_of
 
@@ -66,7 +74,14 @@ class BuildIndex(Step):
             *([Statement("drop-old", drop, "it has the name, but not what Immich wants", owner)] if in_the_way else []),
             Statement(
                 "create",
-                create_index(column.schema, column.table, self._table.index, column.name, rows),
+                create_index(
+                    column.schema,
+                    column.table,
+                    self._table.index,
+                    column.name,
+                    rows,
+                    where=self._where(catalog, facts),
+                ),
                 f"Immich's own index for {rows:,} rows: {list_count(rows)} list(s)",
                 owner,
                 lock=f"SHARE on {column.schema}.{column.table}",
@@ -74,6 +89,12 @@ class BuildIndex(Step):
             ),
             *after,
         )
+
+    def _where(self, catalog: Catalog, facts: Facts) -> Composable:
+        """Return the tablespace of the index that is replaced, where our role may build in it."""
+        before = [i.tablespace for i in indexes_before(facts, self._table) if i.name == self._table.index]
+        kept = [name for name in before if name is not None and catalog.tablespaces.get(name)]
+        return tablespace(catalog, kept[0]) if kept else NOWHERE_ELSE
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement] | NoWayBack:
         """Read-only. Leave the indexes that were there; those of an old type come back together with that type."""

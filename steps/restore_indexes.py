@@ -1,7 +1,8 @@
 """Builds again, with VectorChord, the indexes of a column outside Immich's tables that was converted along with them.
 
 Precondition: the column is converted; its old definitions are recorded. Effect: one CREATE INDEX per recorded index,
-with the operator class that compares in the same way. Done when each carries its name again. Undone by dropping them.
+with the operator class that compares in the same way,
+its tablespace and its WHERE clause. Done when each carries its name again. Undone by dropping them.
 Lock: SHARE on the table.
 """
 
@@ -14,10 +15,11 @@ from psycopg.sql import SQL, Identifier, Literal
 from migrator.catalog import Catalog, Column
 from migrator.step import Blocker, Facts, Statement, Step
 from steps.shared import restoring, worker
-from steps.shared.index import options_for
+from steps.shared.before import IndexBefore, indexes_before
+from steps.shared.index import NOWHERE_ELSE, condition, options_for, tablespace
 from steps.shared.names import Embeddings
 from steps.shared.rewriting import owner_of
-from steps.shared.state import column_of, mapping
+from steps.shared.state import column_of
 
 OPERATOR_CLASSES = {
     "vector_cos_ops": "vector_cosine_ops",
@@ -51,7 +53,7 @@ class RestoreIndexes(Step):
         column = column_of(catalog, self._table)
         if column is None:
             return ()
-        builds = [_create(column, name, operators) for name, operators in self._missing(catalog, facts)]
+        builds = [_create(catalog, column, index) for index in self._missing(catalog, facts)]
         return (*worker.probe(catalog), *builds) if builds else ()
 
     def undo(self, catalog: Catalog, facts: Facts) -> Sequence[Statement]:
@@ -62,25 +64,29 @@ class RestoreIndexes(Step):
         """Read-only. A worker that is gone."""
         return worker.blockers(catalog)
 
-    def _missing(self, catalog: Catalog, facts: Facts) -> Iterator[tuple[str, str]]:
-        recorded = facts.get(f"indexes.{self._table.table}")
+    def _missing(self, catalog: Catalog, facts: Facts) -> Iterator[IndexBefore]:
         there = {(i.schema, i.name) for i in catalog.indexes if i.access_method == "vchordrq" and i.valid}
-        for item in recorded if isinstance(recorded, list) else ():
-            definition = mapping(item)
-            name = str(definition.get("name"))
-            if (str(definition.get("schema")), name) not in there:
-                yield name, str(definition.get("operator_class")).rpartition(".")[2]
+        yield from (i for i in indexes_before(facts, self._table) if (i.schema, i.name) not in there)
 
 
-def _create(column: Column, name: str, operators: str) -> Statement:
-    sql = SQL("CREATE INDEX {} ON {} USING vchordrq ({} public.{}) WITH (options = {})").format(
-        Identifier(name),
+def _create(catalog: Catalog, column: Column, index: IndexBefore) -> Statement:
+    operators = index.operator_class.rpartition(".")[2]
+    kept = index.tablespace if catalog.tablespaces.get(index.tablespace or "") else None
+    sql = SQL("CREATE INDEX {} ON {} USING vchordrq ({} public.{}) WITH (options = {}){}{}").format(
+        Identifier(index.name),
         Identifier(column.schema, column.table),
         Identifier(column.name),
         Identifier(OPERATOR_CLASSES.get(operators, operators)),
         Literal(options_for(max(0, int(column.reltuples)))),
+        tablespace(catalog, kept) if kept else NOWHERE_ELSE,
+        condition(index.condition),
     )
     why = f"it was dropped for the conversion; it compares as {operators} did"
     return Statement(
-        f"create-{name}", sql, why, owner_of(column), f"SHARE on {column.schema}.{column.table}", builds_index=True
+        f"create-{index.name}",
+        sql,
+        why,
+        owner_of(column),
+        f"SHARE on {column.schema}.{column.table}",
+        builds_index=True,
     )

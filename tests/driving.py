@@ -84,7 +84,7 @@ class Tool:
         return None if found is None else str(found)
 
 
-SQL = "(?:(?:CREATE|DROP|ALTER|SELECT|LOCK|COMMENT) .*|BEGIN|COMMIT)"
+SQL = "(?:(?:CREATE|DROP|ALTER|SELECT|LOCK|COMMENT|GRANT|REVOKE|SET LOCAL) .*|BEGIN|COMMIT)"
 OF_A_DBA = (
     "update-pgvector",
     "extensions-in-public",

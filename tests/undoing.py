@@ -88,6 +88,6 @@ def assert_back(who: Traveller, before: EndState, said: Finished) -> None:
         f"Taken back. {2 * ROWS} embeddings, none changed; everything is what it was before."
     ), said.stdout
     now = who.state()
-    assert differences(now, before) == []
+    assert differences(now, before) == [], "\n".join(differences(now, before))
     assert now == before
     assert who.auto_conf() == ""

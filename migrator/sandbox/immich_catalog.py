@@ -47,10 +47,13 @@ def content_hashes(connection: psycopg.Connection) -> dict[Table, ContentHash]:
 # opens an index or asks a type, so that a database whose library is gone can be dumped and compared too.
 _QUERIES: dict[str, LiteralString] = {
     "schema": """
-        SELECT format('%I owner=%s acl=%s', nspname, nspowner::regrole, nspacl) FROM pg_namespace
-        WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'""",
+        SELECT format('%I owner=%s acl=%s comment=%s', nspname, nspowner::regrole,
+                      (SELECT array_agg(a ORDER BY a::text) FROM unnest(nspacl) AS a),
+                      obj_description(oid, 'pg_namespace'))
+        FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'""",
     "extension": """
-        SELECT format('%s %s schema=%s owner=%s', extname, extversion, extnamespace::regnamespace, extowner::regrole)
+        SELECT format('%s %s schema=%s owner=%s comment=%s', extname, extversion, extnamespace::regnamespace,
+                      extowner::regrole, obj_description(oid, 'pg_extension'))
         FROM pg_extension""",
     "setting": """
         SELECT format('database=%s role=%s %s', datname, rolname, setting)
@@ -68,13 +71,23 @@ _QUERIES: dict[str, LiteralString] = {
         LEFT JOIN pg_attrdef ON adrelid = c.oid AND adnum = attnum
         WHERE relkind IN ('r', 'p', 'm', 'v', 'f')""",
     "index": """
-        SELECT format('%s on %s using %s unique=%s valid=%s ready=%s columns=%s operators=%s options=%s where=%s',
+        SELECT format('%s on %s using %s unique=%s valid=%s ready=%s columns=%s operators=%s options=%s where=%s'
+                      ' tablespace=%s comment=%s',
                       c.oid::regclass, indrelid::regclass, amname, indisunique, indisvalid, indisready,
                       (SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid),
                       (SELECT string_agg(opcnamespace::regnamespace || '.' || opcname, ',' ORDER BY o.nr)
                        FROM unnest(indclass) WITH ORDINALITY AS o (oid, nr) JOIN pg_opclass p ON p.oid = o.oid),
-                      c.reloptions, pg_get_expr(indpred, indrelid))
+                      c.reloptions, pg_get_expr(indpred, indrelid),
+                      (SELECT spcname FROM pg_tablespace WHERE pg_tablespace.oid = reltablespace),
+                      obj_description(c.oid, 'pg_class'))
         FROM {user} AS c JOIN pg_index ON indexrelid = c.oid JOIN pg_am ON pg_am.oid = c.relam""",
+    "right": """
+        SELECT format('%s %s', pg_describe_object(o.classid, o.objid, 0),
+                      (SELECT array_agg(a ORDER BY a::text) FROM unnest(acl) AS a))
+        FROM (SELECT 'pg_proc'::regclass AS classid, oid AS objid, proacl AS acl FROM pg_proc
+              UNION ALL SELECT 'pg_type'::regclass, oid, typacl FROM pg_type
+              UNION ALL SELECT 'pg_class'::regclass, oid, relacl FROM pg_class) AS o
+        JOIN pg_depend d ON (d.classid, d.objid, d.deptype) = (o.classid, o.objid, 'e') WHERE acl IS NOT NULL""",
     "constraint": """
         SELECT format('%s %I %s validated=%s', conrelid::regclass, conname, pg_get_constraintdef(k.oid), convalidated)
         FROM {user} AS c JOIN pg_constraint k ON conrelid = c.oid""",

@@ -22,13 +22,17 @@ from steps.shared.before import (
 from steps.shared.immich_releases import today
 from steps.shared.names import LEFTOVER_CONSTRAINT, PGVECTOR, PGVECTORS, PROBES, TABLES, VCHORD, Embeddings
 from steps.shared.options import Options
-from steps.shared.restoring import indexes_missing, indexes_too_many, type_name
+from steps.shared.restoring import indexes_missing, indexes_too_many, lost_of, type_name
 from steps.shared.space import WAL_PER_COPIED_BYTE
 from steps.shared.state import column_of, everything_in_vectorchord, indexes_on, rows_of, stored_probes
 
 INTEREST_BACK: Interest = replace(INTEREST, elsewhere=other_databases.QUESTION_ON_THE_WAY_BACK)
 
 NAMES = {PGVECTORS: "pgvecto.rs", PGVECTOR: "pgvector", VCHORD: "VectorChord"}
+LOST = {
+    "condition": "WHERE clause: it used types or functions of an extension, and was not recorded",
+    "tablespace": "tablespace, which is no longer there",
+}
 
 
 def overview(catalog: Catalog, facts: Facts, options: Options) -> Overview:
@@ -127,6 +131,8 @@ def _not_as_before(catalog: Catalog, facts: Facts, options: Options) -> Iterator
             yield f"{table.table} is {column.type}, and was {type_name(before)}"
         if indexes_missing(catalog, facts, table) or indexes_too_many(catalog, facts, table):
             yield f"the indexes of {table.table} are not those that were there"
+        for index in indexes_before(facts, table):
+            yield from (f"{index.name} has lost its {LOST[part]}" for part in sorted(lost_of(catalog, index)))
         there = any(check.table == table.table and check.name == LEFTOVER_CONSTRAINT for check in catalog.checks)
         if had_leftover_constraint(facts, table) and not there:
             yield (

@@ -9,6 +9,7 @@ from migrator.locks import TOOL_LOCK
 from migrator.settings import PRELOAD
 from steps.advice import environment
 from steps.shared import handler, old_library, other_databases, worker
+from steps.shared.index import DEFAULT_TABLESPACE
 from steps.shared.names import (
     COLUMN,
     IMMICH_STARTUP_LOCK,
@@ -88,7 +89,15 @@ INTEREST = Interest(
     tables=(*(t.table for t in TABLES), "asset", "assets", "system_metadata", "version_history"),
     column=COLUMN,
     access_methods=(PGVECTORS, "hnsw", "ivfflat", "vchordrq", "vchordg"),
-    settings=(PRELOAD, "search_path", PROBES, PGVECTORS_LOADED, VCHORD_LOADED, *environment.SETTINGS),
+    settings=(
+        PRELOAD,
+        "search_path",
+        DEFAULT_TABLESPACE,
+        PROBES,
+        PGVECTORS_LOADED,
+        VCHORD_LOADED,
+        *environment.SETTINGS,
+    ),
     locks=(TOOL_LOCK, IMMICH_STARTUP_LOCK),
     observations=(
         _application("immich", "version_history", 'SELECT version FROM {table} ORDER BY "createdAt" DESC LIMIT 1'),

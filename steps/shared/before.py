@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from migrator.catalog import Catalog, Column
+from migrator.rights import Grant
 from migrator.settings import PRELOAD, library_name
 from migrator.step import Fact, Facts, Json
 from steps.shared import preload
+from steps.shared.granted import grants_as_json, grants_of, rights_facts
 from steps.shared.names import LEFTOVER_CONSTRAINT, PGVECTOR, PGVECTORS, PROBES, VCHORD, Embeddings
 from steps.shared.state import column_of, definition, indexes_on, mapping
 
@@ -45,6 +47,20 @@ class IndexBefore:
     access_method: str
     operator_class: str
     options: tuple[str, ...]
+    comment: str | None = None
+    tablespace: str | None = None
+    partial: bool = False
+    condition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaBefore:
+    """A schema as it was; `initial` is what the extension granted on it when it was created."""
+
+    owner: str
+    comment: str | None
+    grants: tuple[Grant, ...]
+    initial: tuple[Grant, ...]
 
 
 def column_facts(catalog: Catalog, table: Embeddings) -> tuple[Fact, ...]:
@@ -75,22 +91,44 @@ def column_facts(catalog: Catalog, table: Embeddings) -> tuple[Fact, ...]:
 def extension_facts(catalog: Catalog) -> tuple[Fact, ...]:
     """Return the three extensions as they are: created in which version, offered in which."""
     value: Json = {
-        name: {"version": e.version, "offered": e.offered, "schema": e.schema}
+        name: {
+            "version": e.version,
+            "offered": e.offered,
+            "schema": e.schema,
+            "owner": e.owner,
+            "comment": e.comment,
+        }
         for name in (PGVECTORS, PGVECTOR, VCHORD)
         if (e := catalog.extensions[name])
     }
-    return (Fact("extensions.before", value, first=True),)
+    return (Fact("extensions.before", value, first=True), *rights_facts(catalog))
 
 
 def schema_facts(catalog: Catalog) -> tuple[Fact, ...]:
-    """Return who owns pgvecto.rs's schema: that is not always who created the extension."""
+    """Return pgvecto.rs's schema, and who owns it: that is not always who created the extension."""
     schema = catalog.schemas.get(PGVECTORS)
-    return (Fact("schema.before", schema.owner if schema else None, first=True),)
+    if schema is None:
+        return (Fact("schema.before", None, first=True),)
+    value: Json = {
+        "owner": schema.owner,
+        "comment": schema.comment,
+        "grants": grants_as_json(schema.grants),
+        "initial": grants_as_json(schema.initial),
+    }
+    return (Fact("schema.before", value, first=True),)
 
 
-def schema_owner_before(facts: Facts) -> str | None:
-    """Return who owned pgvecto.rs's schema before the run; None where there was none, or nobody recorded it."""
-    return _text(facts.get("schema.before"))
+def schema_before(facts: Facts) -> SchemaBefore | None:
+    """Return pgvecto.rs's schema as it was before the run; None where there was none, or nobody recorded it."""
+    found = mapping(facts.get("schema.before"))
+    if not found:
+        return None
+    return SchemaBefore(
+        owner=str(found.get("owner")),
+        comment=_text(found.get("comment")),
+        grants=grants_of(found.get("grants")),
+        initial=grants_of(found.get("initial")),
+    )
 
 
 def setting_facts(catalog: Catalog) -> tuple[Fact, ...]:
@@ -171,6 +209,10 @@ def _index(found: Mapping[str, Json]) -> IndexBefore:
         access_method=str(found.get("access_method")),
         operator_class=str(found.get("operator_class")),
         options=tuple(str(o) for o in options) if isinstance(options, list) else (),
+        comment=_text(found.get("comment")),
+        tablespace=_text(found.get("tablespace")),
+        partial=found.get("partial") is True,
+        condition=_text(found.get("condition")),
     )
 
 

@@ -6,9 +6,13 @@ import re
 from collections.abc import Sequence
 from math import isqrt
 
-from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
+
+from migrator.catalog import Catalog
 
 LISTS = re.compile(r"lists = \[(\d+)")
+DEFAULT_TABLESPACE = "default_tablespace"
+NOWHERE_ELSE = SQL("")
 FEW_ROWS = 128_000
 MANY_ROWS = 2_048_000
 GROWTH = 1.2
@@ -55,8 +59,26 @@ sampling_factor = 1024
 """
 
 
-def create_index(schema: str, table: str, index: str, column: str, rows: int) -> Composed:
+def create_index(
+    schema: str, table: str, index: str, column: str, rows: int, *, where: Composable = NOWHERE_ELSE
+) -> Composed:
     """Return Immich's CREATE INDEX with every name qualified; without IF NOT EXISTS, so that a wrong one is noticed."""
-    return SQL("CREATE INDEX {} ON {} USING vchordrq ({} public.vector_cosine_ops) WITH (options = {})").format(
-        Identifier(index), Identifier(schema, table), Identifier(column), Literal(options_for(rows))
+    return SQL("CREATE INDEX {} ON {} USING vchordrq ({} public.vector_cosine_ops) WITH (options = {}){}").format(
+        Identifier(index), Identifier(schema, table), Identifier(column), Literal(options_for(rows)), where
     )
+
+
+def tablespace(catalog: Catalog, name: str | None) -> Composable:
+    """Return the clause that puts an index where it was; nothing where PostgreSQL puts it there by itself.
+
+    A tablespace that is no longer there is left out.
+    """
+    usual = catalog.settings.get(DEFAULT_TABLESPACE)
+    if (name is None and (usual is None or not usual.value)) or (name is not None and name not in catalog.tablespaces):
+        return NOWHERE_ELSE
+    return SQL(" TABLESPACE {}").format(Identifier(name or catalog.database.tablespace))
+
+
+def condition(text: str | None) -> Composable:
+    """Return the WHERE clause of a partial index, as PostgreSQL itself has written it out."""
+    return NOWHERE_ELSE if text is None else SQL(" WHERE {}").format(SQL(text))

@@ -12,9 +12,10 @@ from dataclasses import replace
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from migrator.catalog import Catalog, Column, Index
-from migrator.step import Facts, Json, NoWayBack, Statement
+from migrator.step import SUPERUSER, Facts, Json, NoWayBack, Statement
 from steps.shared import proof, rewriting, worker
 from steps.shared.before import NOTHING_RECORDED, ColumnBefore, IndexBefore, column_before, indexes_before
+from steps.shared.index import condition, tablespace
 from steps.shared.names import PGVECTOR, PGVECTORS, Embeddings
 from steps.shared.state import column_of, definition, indexes_on
 
@@ -38,7 +39,7 @@ def table_back(catalog: Catalog, facts: Facts, table: Embeddings, *, comment: bo
     rewrite = () if before.is_type_of(column) else rewritten(catalog, column, table, before, comment=comment)
     missing = indexes_missing(catalog, facts, table)
     if not rewrite and not missing and not indexes_too_many(catalog, facts, table):
-        return ()
+        return index_comments_back(catalog, facts, table)
     if not rewrite:
         return indexes_back(catalog, facts, table, of_old_type=True)
     # what the rewrite drops is missing after it, whatever the snapshot shows now
@@ -87,9 +88,26 @@ def indexes_back(
         )
         for index in too_many
     ]
-    if drops and not missing:
-        return (*worker.probe(catalog), *drops)
-    return (*(worker.probe(catalog) if drops else ()), *drops, *_builds(catalog, column, missing)) if missing else ()
+    comments = index_comments_back(catalog, facts, table)
+    return (
+        *(worker.probe(catalog) if drops else ()),
+        *drops,
+        *_builds(catalog, column, missing),
+        *comments,
+    )
+
+
+def index_comments_back(catalog: Catalog, facts: Facts, table: Embeddings) -> tuple[Statement, ...]:
+    """Return what gives the indexes that are as they were their comments; those to be built get them with the build."""
+    column = column_of(catalog, table)
+    if column is None:
+        return ()
+    there, before = indexes_on(catalog, column), indexes_before(facts, table)
+    return tuple(
+        _index_comment(column, old)
+        for old in before
+        if any(_is(catalog, index, old) and index.comment != old.comment for index in there)
+    )
 
 
 def indexes_too_many(catalog: Catalog, facts: Facts, table: Embeddings) -> list[Index]:
@@ -97,7 +115,7 @@ def indexes_too_many(catalog: Catalog, facts: Facts, table: Embeddings) -> list[
     column = column_of(catalog, table)
     there = indexes_on(catalog, column) if column is not None else ()
     before = indexes_before(facts, table)
-    return [index for index in there if not any(_is(index, old) for old in before)]
+    return [index for index in there if not any(_is(catalog, index, old) for old in before)]
 
 
 def indexes_missing(catalog: Catalog, facts: Facts, table: Embeddings) -> list[IndexBefore]:
@@ -106,7 +124,7 @@ def indexes_missing(catalog: Catalog, facts: Facts, table: Embeddings) -> list[I
     if column is None or before is None or not before.is_type_of(column):
         return []
     there = indexes_on(catalog, column)
-    return [old for old in indexes_before(facts, table) if not any(_is(index, old) for index in there)]
+    return [old for old in indexes_before(facts, table) if not any(_is(catalog, index, old) for index in there)]
 
 
 def comment_back(catalog: Catalog, facts: Facts, table: Embeddings) -> tuple[Statement, ...]:
@@ -140,24 +158,30 @@ def was_in_pgvector(before: ColumnBefore) -> bool:
 def _builds(catalog: Catalog, column: Column, indexes: Sequence[IndexBefore]) -> tuple[Statement, ...]:
     if not indexes:
         return ()
-    return (*worker.probe(catalog, again=True), *(_create(column, index) for index in indexes))
+    return (
+        *worker.probe(catalog, again=True),
+        *(_create(catalog, column, index) for index in indexes),
+        *(_index_comment(column, index) for index in indexes if index.comment is not None),
+    )
 
 
-def _create(column: Column, index: IndexBefore) -> Statement:
+def _create(catalog: Catalog, column: Column, index: IndexBefore) -> Statement:
     operators = index.operator_class.partition(".")
-    sql = SQL("CREATE INDEX {} ON {} USING {} ({} {}){}").format(
+    sql = SQL("CREATE INDEX {} ON {} USING {} ({} {}){}{}{}").format(
         Identifier(index.name),
         _table(column),
         Identifier(index.access_method),
         Identifier(column.name),
         Identifier(operators[0], operators[2]),
         _options(index.options),
+        tablespace(catalog, index.tablespace),
+        condition(index.condition),
     )
     return Statement(
         f"create-{index.name}",
         sql,
         f"the index that was there, built with {index.access_method} as it was",
-        rewriting.owner_of(column),
+        rewriting.owner_of(column) if catalog.tablespaces.get(index.tablespace or "", True) else SUPERUSER,
         lock=f"SHARE on {column.schema}.{column.table}",
         # pgvector's and VectorChord's come in the same transaction in which the ones after them go
         alone=index.access_method == PGVECTORS,
@@ -173,9 +197,17 @@ def _options(options: Sequence[str]) -> Composable:
     return SQL(" WITH ({})").format(values)
 
 
-def _is(index: Index, old: IndexBefore) -> bool:
+def lost_of(catalog: Catalog, old: IndexBefore) -> set[str]:
+    """Return which parts of an index's definition cannot be had again."""
+    condition_unknown = old.partial and old.condition is None
+    tablespace_gone = old.tablespace is not None and old.tablespace not in catalog.tablespaces
+    return {*(["condition"] if condition_unknown else []), *(["tablespace"] if tablespace_gone else [])}
+
+
+def _is(catalog: Catalog, index: Index, old: IndexBefore) -> bool:
     now, then = definition(index), _as_definition(old)
-    return index.valid and all(now[name] == then[name] for name in then)
+    unknown = lost_of(catalog, old)
+    return index.valid and all(now[name] == then[name] for name in then.keys() - unknown)
 
 
 def _as_definition(old: IndexBefore) -> dict[str, Json]:
@@ -186,6 +218,8 @@ def _as_definition(old: IndexBefore) -> dict[str, Json]:
         "access_method": old.access_method,
         "operator_class": old.operator_class,
         "options": list(old.options),
+        "tablespace": old.tablespace,
+        "condition": old.condition,
     }
 
 
@@ -215,6 +249,12 @@ def type_name(before: ColumnBefore) -> str:
         return "real[]"
     schema = "" if before.type_schema == "public" else f"{before.type_schema}."
     return f"{schema}{before.type_name}({before.typmod})"
+
+
+def _index_comment(column: Column, index: IndexBefore) -> Statement:
+    name = Identifier(index.schema, index.name)
+    sql = SQL("COMMENT ON INDEX {} IS {}").format(name, Literal(index.comment))
+    return Statement(f"comment-{index.name}", sql, "as it was before", rewriting.owner_of(column))
 
 
 def _comment(column: Column, comment: str | None) -> Statement:

@@ -76,6 +76,10 @@ def definition(index: Index) -> dict[str, Json]:
         "access_method": index.access_method,
         "operator_class": f"{index.operator_class_schema}.{index.operator_class}",
         "options": list(index.options),
+        "tablespace": index.tablespace,
+        "partial": index.partial,
+        "condition": index.condition,
+        "comment": index.comment,
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from migrator.step import Step
 
 ROOT = Path(__file__).parents[2]
-CONTRACT = {"absence", "catalog", "content", "errors", "execute", "locks", "privileges", "settings", "step"}
+CONTRACT = {"absence", "catalog", "content", "errors", "execute", "locks", "privileges", "rights", "settings", "step"}
 """The modules of `migrator` that steps may know."""
 REFINEMENTS = {"update_fence": {"steps.keep_immich_out"}}
 """Steps that are another step with another question, and inherit the rest of it."""
