@@ -39,7 +39,8 @@ class Traveller:
 
     def back(self, *more: str, until: str | None = None) -> Finished:
         """Take it back, with the operator's help."""
-        return walk(self.tool, self.operator, "undo", "--yes", "--no-input", *self.ours(), *more, until=until)
+        ours = self.ours() if self.alone else []  # --no-alter-system is remembered
+        return walk(self.tool, self.operator, "undo", "--yes", "--no-input", *ours, *more, until=until)
 
     def state(self) -> EndState:
         """Look at what the server holds."""

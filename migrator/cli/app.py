@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from migrator import __version__
-from migrator.cli.choices import choice_options
+from migrator.cli.choices import choice_options, lock_options
 from migrator.cli.connecting import connection_options
 
 COMMANDS = {
@@ -59,10 +59,7 @@ class LazyGroup(click.Group):
 @click.option("--alter-system/--no-alter-system", default=True,
               help="Write shared_preload_libraries with ALTER SYSTEM: merged, never reloaded.")  # fmt: skip
 @choice_options
-@click.option("--lock-timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=5.0, show_default=True,
-              help="How long to wait for a table's lock, six times, before saying who holds it.")  # fmt: skip
-@click.option("--terminate-blockers", is_flag=True,
-              help="Ask whether sessions that hold a table's lock may be ended; with --yes end them.")  # fmt: skip
+@lock_options
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Where progress is kept; by default a file per database in your state folder.")  # fmt: skip
 @click.option("--backup", type=click.Path(path_type=Path), metavar="DIR",

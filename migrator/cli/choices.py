@@ -74,6 +74,19 @@ def choice_options(command: Command) -> Command:
     return command
 
 
+def lock_options(command: Command) -> Command:
+    """Add what a command does that finds a table locked by somebody else."""
+    timeout = click.option(
+        "--lock-timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=5.0, show_default=True,
+        help="How long to wait for a table's lock, six times, before saying who holds it.",
+    )  # fmt: skip
+    terminate = click.option(
+        "--terminate-blockers", is_flag=True,
+        help="Ask whether sessions that hold a table's lock may be ended; with --yes end them.",
+    )  # fmt: skip
+    return timeout(terminate(command))
+
+
 def include_option(command: Command) -> Command:
     """Add --include for a command that copies."""
     return click.option("--include", "include", metavar="SCHEMA.TABLE.COLUMN", multiple=True, callback=_places,

@@ -35,6 +35,8 @@ from steps.shared.options import Options
 
 SECRET = SECRET_ADDRESSES | {"restart_command"}
 """Options that are not written to the journal: they may carry a password."""
+ON_BY_DEFAULT = {"alter_system"}
+"""Options of which the journal keeps that somebody said no."""
 
 
 def migrate(options: Mapping[str, object]) -> int:
@@ -173,7 +175,8 @@ def _result_fields(result: Result) -> dict[str, Json]:
 
 def harmless(options: Mapping[str, object]) -> dict[str, object]:
     """Return what was given, without what may carry a password, for the journal."""
-    given = {name: value for name, value in options.items() if name not in SECRET and value not in (None, False)}
+    said = {name: value for name, value in options.items() if name not in SECRET and value is not None}
+    given = {name: value for name, value in said.items() if value is not False or name in ON_BY_DEFAULT}
     return {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
 
 

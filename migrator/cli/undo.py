@@ -10,12 +10,13 @@ from typing import cast
 
 import click
 
+from migrator.cli.choices import lock_options
 from migrator.cli.connecting import connection_options, connections_of
 from migrator.cli.console import choose
 from migrator.cli.logging import log_to
 from migrator.cli.people import Answers
 from migrator.cli.render import text
-from migrator.cli.run import carry_out, content_of, harmless
+from migrator.cli.run import ON_BY_DEFAULT, carry_out, content_of, harmless
 from migrator.commands.asking import Request, Result, Situation
 from migrator.commands.plan import PlannedStep, plan_steps
 from migrator.commands.undo import COMMAND, Backwards, Recorded, recorded, undo
@@ -29,7 +30,7 @@ from migrator.take_back import TAKE_BACK
 
 KEPT = (
     "source", "path", "reindex_by", "include", "dimensions", "immich_version", "target_immich", "environment",
-    "ignored_databases", "data_free_bytes",
+    "ignored_databases", "data_free_bytes", "alter_system",
 )  # fmt: skip
 """Choices of the run that its way back goes on with, unless others are made."""
 
@@ -40,16 +41,13 @@ KEPT = (
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would run; the server refuses every write.")
 @click.option("--detailed-exitcode", is_flag=True, help="With --dry-run: 0 nothing to do, 100 work pending.")
 @click.option("--restart-command", metavar="CMD", help="Restarts PostgreSQL when a step needs it.")
-@click.option("--alter-system/--no-alter-system", default=True,
-              help="Write shared_preload_libraries with ALTER SYSTEM: merged, never reloaded.")  # fmt: skip
+@click.option("--alter-system/--no-alter-system", default=None,
+              help="Write shared_preload_libraries with ALTER SYSTEM, or do not; by default as the run.")  # fmt: skip
 @click.option("--environment", type=click.Choice(["debian", "docker", "cloudnativepg", "nixos", "other"]),
               help="Where the server runs, for instructions; otherwise guessed.")  # fmt: skip
 @click.option("--ignore-database", "ignored_databases", metavar="NAME", multiple=True,
               help="Another database of the server, that you know not to need VectorChord.")  # fmt: skip
-@click.option("--lock-timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=5.0, show_default=True,
-              help="How long to wait for a table's lock, six times, before saying who holds it.")  # fmt: skip
-@click.option("--terminate-blockers", is_flag=True,
-              help="Ask whether sessions that hold a table's lock may be ended; with --yes end them.")  # fmt: skip
+@lock_options
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The run's journal.")
 @click.option("--dba-script", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write what your role may not do to a psql script, then wait for it.")  # fmt: skip
@@ -95,7 +93,11 @@ def command(**options: object) -> int:
 
 def _given(options: Mapping[str, object]) -> dict[str, object]:
     """Return what was typed this time; an option that was left out decides nothing."""
-    return {name: value for name, value in options.items() if value not in (None, (), False) or name == "alter_system"}
+    return {
+        name: value
+        for name, value in options.items()
+        if value not in (None, ()) and (value is not False or name in ON_BY_DEFAULT)
+    }
 
 
 def _nothing_left(known: Recorded) -> Result:

@@ -8,13 +8,14 @@ from typing import cast
 
 import click
 
-from migrator.cli.choices import next_release, release
+from migrator.cli.choices import lock_options, next_release, release
 from migrator.cli.connecting import connection_options, connections_of
 from migrator.cli.console import choose
 from migrator.cli.logging import log_to
 from migrator.cli.run import carry_out, content_for, harmless
 from migrator.commands.asking import Request
 from migrator.commands.run import run
+from migrator.execute import Patience
 from migrator.journal import beside, journal_path
 from migrator.step import Json
 from steps.content.update import UPDATING
@@ -35,6 +36,7 @@ from steps.content.update import UPDATING
 )
 @click.option("--target-immich", metavar="VERSION", callback=next_release,
               help="The Immich release that will be started afterwards.")  # fmt: skip
+@lock_options
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Where progress is kept; by default beside the journal of the migration.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Answer y/N questions with yes.")
@@ -64,5 +66,7 @@ def command(**options: object) -> int:
         arguments={name: cast("Json", value) for name, value in harmless(options).items()},
         journal=journal,
         restart_command=cast("str | None", options["restart_command"]),
+        patience=Patience(lock_timeout_seconds=cast("float", options["lock_timeout"])),
+        terminate_blockers=bool(options["terminate_blockers"]),
     )
     return carry_out(partial(run, request, content), options)

@@ -151,6 +151,19 @@ def test_after_the_uninstallation_there_is_no_way_back(make_server: MakeServer, 
     assert_back(who, before, who.back())
 
 
+def test_what_the_run_was_told_of_the_list_is_remembered(make_server: MakeServer, tmp_path: Path) -> None:
+    """A superuser's run with --no-alter-system: the way back writes no list either, unless told otherwise."""
+    who = traveller(make_server, tmp_path, alone=False)
+    who.go(until="preload-both-libraries")
+    who.server.set_preload("vchord.so, vectors.so")
+    said = start(who.tool, "undo", "--yes", "--no-input")
+    assert waits_for(said) == "undo-preload-both-libraries", said.stderr
+    assert who.auto_conf() == ""
+    said = start(who.tool, "undo", "--yes", "--no-input", "--alter-system")
+    assert said.returncode == DONE, said.stderr
+    assert "vectors.so" in who.auto_conf()
+
+
 def test_a_step_that_there_is_not(make_server: MakeServer, tmp_path: Path) -> None:
     """Exit 2, with the names that there are."""
     who = traveller(make_server, tmp_path)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psycopg
 import pytest
 from driving import BLOCKED, DONE, MIGRATE, WAITING, WORK_PENDING, Finished, Tool, as_superuser
 from servers import MakeServer
@@ -153,6 +154,27 @@ def test_there_is_nothing_to_do_without_a_newer_release(make_update: MakeUpdate)
     said = update.run()
     assert (said.returncode, update.dump(), update.files()) == (DONE, before, files)
     assert said.stdout.startswith("Done. VectorChord 1.1.1 is in use, and its indexes can be read.\n")
+
+
+def test_whoever_holds_the_lock_is_ended_where_the_person_says_so(make_update: MakeUpdate) -> None:
+    """Named with exit 4; with --terminate-blockers and --yes its session is ended, and the update goes on."""
+    update = make_update("0.3.0")
+    update.install("0.4.3")
+    impatient = ("--lock-timeout", "0.3")
+    with update.server.connect("immich", application_name="a writer") as holder:
+        holder.execute("BEGIN")
+        holder.execute("LOCK TABLE smart_search IN ROW EXCLUSIVE MODE")
+        said = update.run(*impatient)
+        assert said.returncode == BLOCKED, said.stderr
+        pid = holder.info.backend_pid
+        assert f"SELECT pg_terminate_backend({pid});" in said.stderr
+        assert "or add --terminate-blockers" in unfolded(said.stderr)
+        said = update.run(*impatient, "--terminate-blockers")
+        assert said.returncode == DONE, said.stderr
+        assert f"ended pid {pid} (a writer" in said.stderr
+        with pytest.raises(psycopg.OperationalError):
+            holder.execute("SELECT 1")
+    assert_everything_answers(update)
 
 
 def test_indexes_of_the_same_format_are_not_rebuilt(make_update: MakeUpdate) -> None:
