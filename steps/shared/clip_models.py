@@ -109,6 +109,8 @@ def configured(catalog: Catalog, options: Options) -> Model | None:
 
 def model_blockers(catalog: Catalog, facts: Facts, options: Options) -> tuple[Blocker, ...]:
     """Return what keeps the embeddings from surviving Immich's next start: a model of another dimension."""
+    if (broken := _broken_file(catalog, options)) is not None:
+        return (broken,)
     model, dimension = (
         configured(catalog, options),
         dimension_of(catalog, with_dimensions(facts, options), SMART_SEARCH),
@@ -129,6 +131,19 @@ def model_blockers(catalog: Catalog, facts: Facts, options: Options) -> tuple[Bl
     )
 
 
+def _broken_file(catalog: Catalog, options: Options) -> Blocker | None:
+    """Return what is wrong with a file of settings that Immich could not read; None where nobody needs it."""
+    file = options.settings_file
+    if options.clip_model is not None or file is None or not file.broken or rows_of(catalog, SMART_SEARCH) == 0:
+        return None
+    return Blocker(
+        what="Immich's settings file (IMMICH_CONFIG_FILE)",
+        found=f"{file.place} {file.problem}",
+        wanted="one that Immich can read: its CLIP model decides whether Immich keeps the rows of smart_search",
+        fix=("mend the file, or say what Immich uses: --clip-model NAME, or --clip-model off",),
+    )
+
+
 def _ways(catalog: Catalog, model: Model, options: Options) -> tuple[str, ...]:
     if options.settings_file is not None:
         return (
@@ -146,6 +161,8 @@ def _ways(catalog: Catalog, model: Model, options: Options) -> tuple[str, ...]:
 def model_warnings(catalog: Catalog, facts: Facts, options: Options) -> list[str]:
     """Return a sentence about a model that does not fit, that nobody here knows, or whose settings nobody sees."""
     wrong = model_blockers(catalog, facts, options)
+    if broken := _broken_file(catalog, options):
+        return [f"{broken.found}: Immich could not start with it, and its CLIP model was not checked"]
     if wrong:
         return [f"{blocker.found}: as it is, Immich would empty smart_search at its next start" for blocker in wrong]
     file = options.settings_file

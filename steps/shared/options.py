@@ -23,6 +23,8 @@ class SettingsFile:
     clip_model: str | None = None
     smart_search: bool = True
     problem: str | None = None
+    broken: bool = False
+    """True where Immich could not read it either."""
 
 
 @dataclass(frozen=True, slots=True)

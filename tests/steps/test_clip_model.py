@@ -76,6 +76,32 @@ def test_what_nobody_knows_is_a_warning(make_workshop: MakeWorkshop) -> None:
     )
 
 
+def test_a_file_that_immich_cannot_read_stops_the_run(make_workshop: MakeWorkshop) -> None:
+    """Exit 4 names file and line, and the way around it; one in YAML that names the right model does not stop it."""
+    shop = make_workshop("0.3.0")
+    folder = shop.journal.parent
+    file = folder / f"{shop.database}.yaml"
+    journal = folder / f"{shop.database}-tool.db"
+    tool = Tool(folder, shop.server.conninfo(shop.database, shop.user), journal, {"IMMICH_CONFIG_FILE": str(file)})
+    for content, found in (
+        ("machineLearning:\n  clip: [ViT", f"{file} is neither JSON nor YAML (line 2)"),
+        (
+            "machineLearning: {clip: {modelName: ViT-L-14-336__openai}}",
+            "of 768 dimensions; the embeddings have 512",
+        ),
+    ):
+        file.write_text(content)
+        stopped = tool.migrate()
+        assert (stopped.returncode, tool.next_step()) == (BLOCKED, "record-embeddings"), stopped.stderr
+        assert found in " ".join(stopped.stderr.split())
+        assert "--clip-model" in stopped.stderr or "modelName" in stopped.stderr
+    file.write_text("machineLearning:\n  clip:\n    modelName: ViT-B-32__openai  # Immich's own\n")
+    said = tool.call(*tool.arguments("--dry-run"))
+    assert "IMMICH_CONFIG_FILE" not in said.stdout
+    file.write_text("{")
+    assert "IMMICH_CONFIG_FILE" not in tool.call(*tool.arguments("--dry-run", "--clip-model", "off")).stdout
+
+
 def test_an_empty_table_has_nothing_to_lose(make_workshop: MakeWorkshop) -> None:
     """Immich would change the column's dimension, and no embedding would be gone."""
     shop = make_workshop("0.3.0", dimension=768)

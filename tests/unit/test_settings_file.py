@@ -41,7 +41,13 @@ def test_the_model_is_found(tmp_path: Path) -> None:
         ('{"machineLearning": {"enabled": false}}', None, False),
         ('{"machineLearning": {"clip": {"enabled": false, "modelName": "x"}}}', "x", False),
         ('{"machineLearning": {"clip": []}}', None, True),
-        ("[]", None, True),
+        ("\ufeff{}", None, True),
+        ("", None, True),
+        ("# all as Immich has it\n", None, True),
+        ("machineLearning:\n  enabled: false", None, False),
+        ("machineLearning:\n  clip: {modelName: ViT-L-14__openai, enabled: True}", "ViT-L-14__openai", True),
+        ("a: &a {clip: {modelName: x}}\nmachineLearning:\n  <<: *a", "x", True),
+        ("{machineLearning: {clip: {modelName: off}}}", "off", True),
     ],
 )
 def test_what_a_file_may_leave_out(tmp_path: Path, content: str, model: str | None, on: bool) -> None:  # noqa: FBT001
@@ -55,8 +61,27 @@ def test_what_a_file_may_leave_out(tmp_path: Path, content: str, model: str | No
     ("name", "content", "problem"),
     [
         ("/config/immich.json", None, "cannot be read here (no such file or directory)"),
-        ("immich.yaml", "machineLearning: {}", "is YAML, which is not read here"),
-        ("immich.json", "{not json", "is no JSON"),
+        ("immich.json", "[]", "holds no settings"),
+        ("immich.yaml", "hello", "holds no settings"),
+        ("immich.json", '{"machineLearning": {', "is neither JSON nor YAML (line 1)"),
+        ("immich.yaml", "a: 1\nb: 'open", "is neither JSON nor YAML (line 2)"),
+        ("immich.yaml", "a: 1\nb: 2\na: 3\n", "is neither JSON nor YAML (line 1)"),
+        ("immich.yaml", "--- {}\n--- {}", "is neither JSON nor YAML (line 2)"),
+        ("immich.yaml", "a: !!python/object/apply:os.getcwd []", "is neither JSON nor YAML (line 1)"),
+        ("immich.yaml", "a: *secret", "is neither JSON nor YAML (line 1)"),
+        ("immich.yaml", "a: \x07", "is neither JSON nor YAML (as a whole)"),
+        ("immich.yaml", "{[]: 1}", "is neither JSON nor YAML (line 1)"),
+        ("immich.yaml", "[" * 5000, "is neither JSON nor YAML (as a whole)"),
+        (
+            "immich.yaml",
+            "machineLearning: {enabled: off}",
+            "has a machineLearning.enabled that is neither true nor false",
+        ),
+        (
+            "immich.yaml",
+            "machineLearning: {clip: {modelName: 5}}",
+            "has a machineLearning.clip.modelName that is no text",
+        ),
     ],
 )
 def test_why_it_says_nothing(tmp_path: Path, name: str, content: str | None, problem: str) -> None:
@@ -64,3 +89,12 @@ def test_why_it_says_nothing(tmp_path: Path, name: str, content: str | None, pro
     found = read(tmp_path, name, content)
     assert found is not None
     assert (found.clip_model, found.problem) == (None, problem)
+    assert found.broken == ("cannot be read" not in problem)
+
+
+def test_what_is_no_text(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 are no settings, whatever they were meant to be."""
+    (tmp_path / "immich.yaml").write_bytes(b"\xff\xfe{}")
+    found = read(tmp_path, "immich.yaml", None)
+    assert found is not None
+    assert (found.problem, found.broken) == ("is no text in UTF-8", True)
