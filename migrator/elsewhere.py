@@ -69,7 +69,7 @@ def _conninfo(connection: psycopg.Connection[Any], conninfo: str, name: str, app
 
 def _ask(conninfo: str, sql: SQL | Composed, name: str, cluster: tuple[Any, ...] | None) -> Observed:
     try:
-        with psycopg.connect(conninfo, autocommit=True) as connection:
+        with psycopg.connect(conninfo, autocommit=True, client_encoding="UTF8") as connection:
             if connection.info.dbname != name or connection.execute(CLUSTER, prepare=False).fetchone() != cluster:
                 return Observed(message="another server answered")
             rows = connection.execute(sql, prepare=False).fetchall()

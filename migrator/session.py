@@ -51,6 +51,16 @@ SETTINGS: Mapping[str, str] = {
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
+    # the end of a wait for a lock has to show what was committed meanwhile, and a hash what is there now
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    # what the server writes has to read the same whoever asks
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
     "row_security": "off",
     "client_min_messages": "warning",
 }
@@ -64,6 +74,10 @@ KEEPALIVES: Mapping[str, str] = {
 
 SINCE: Mapping[str, int] = {"transaction_timeout": 170000}
 """The server that knows a setting first, where a supported one does not know it."""
+
+
+ENCODING = "UTF8"
+"""Told in the start-up packet: psycopg makes text of an answer by the encoding that the session began with."""
 
 
 def session_statements(interest: Interest, server: Server) -> list[Composed]:
@@ -253,6 +267,7 @@ def connect_bare(conninfo: str, *, read_only: bool) -> psycopg.Connection[Any]:
             autocommit=True,
             application_name=APPLICATION_NAME,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            client_encoding=ENCODING,
             options=options.strip(),
         )
     except psycopg.ProgrammingError:

@@ -103,6 +103,18 @@ def test_it_is_taken_to_the_end_for_one_that_does(photos: MakePhotos, source: So
     assert dump_of(server) == dump
 
 
+def test_a_timeout_for_transactions_ends_none_of_ours(photos: MakePhotos) -> None:
+    """PostgreSQL 17 and later have one; what a role or a database sets is for the application."""
+    server, tool = photos("pgvector", "2.7.5")
+    with server.connect() as connection:
+        connection.execute("ALTER DATABASE immich SET transaction_timeout = '500ms'")
+    server.edit_conf("standin_vchord.build_rows_per_second", "60")
+    server.restart()
+    arguments = ["--from", "pgvector", "--yes", "--no-input", "--restart-command", server.restart_command()]
+    last = walk(tool, Operator(server, "1.1.1"), *arguments)
+    assert last.returncode == DONE, last.stderr
+
+
 def test_the_installed_release_counts_where_none_is_named(photos: MakePhotos) -> None:
     """An Immich that runs on it already needs no option."""
     _, tool = photos("pgvector", "2.7.5")
