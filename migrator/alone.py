@@ -56,7 +56,7 @@ def take_tool_lock(connection: psycopg.Connection[Any], journal: Path | None, *,
                 raise _refusal(connection, journal)
             time.sleep(PAUSE_SECONDS)
     except psycopg.OperationalError as error:
-        raise ConnectionLost from error
+        raise ConnectionLost(hint="run the same command again") from error
 
 
 def _try(connection: psycopg.Connection[Any]) -> bool:

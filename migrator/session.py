@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,9 @@ from migrator.errors import (
     Standby,
     WrongPassword,
 )
+
+# what it says of a rollback that failed as well, our own sentences say
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 APPLICATION_NAME = "migrate"
 CONNECT_TIMEOUT_SECONDS = 10
@@ -122,7 +126,7 @@ class Session:
             ConnectionLost: there is none, or it is broken.
         """
         if self._connection is None or self._connection.closed or self._connection.broken:
-            raise ConnectionLost
+            raise ConnectionLost(hint="run the same command again")
         return self._connection
 
     @property
@@ -190,7 +194,7 @@ class Session:
                 hint="wait for it to end (pg_locks and pg_stat_activity show it), then run the same command again",
             ) from error
         except psycopg.OperationalError as error:
-            raise ConnectionLost from error
+            raise ConnectionLost(hint="run the same command again") from error
 
     def _read_as_owner(self) -> Catalog:
         catalog = read_catalog(self.connection, self._interest)

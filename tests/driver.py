@@ -1,8 +1,9 @@
 """Starts the tool, and stops it at chosen points of its work, so that somebody can do something to it there.
 
-A point lies before and after each write of the journal, each statement sent and each commit. What the product goes
-through anyway is wrapped (`migrator.journal._writing`, psycopg's `execute` and the end of its transactions): the
-product knows nothing of it, and the program itself enumerates its points.
+A point lies before and after each write of the journal, each statement sent, each commit, and each thing that is done
+to the files of a copy. What the product goes through anyway is wrapped (`migrator.journal._writing`, psycopg's
+`execute` and the end of its transactions, the system's calls for files): the product knows nothing of it, and the
+program itself enumerates its points.
 
 Each start is a process of its own, forked from one that has imported everything, which saves half of the time. Orders,
 notices and replies are lines of JSON; an argument on the command line is one order, answered by the exit code.
@@ -28,10 +29,16 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import psycopg
+import wrapping
 from psycopg.sql import Composable
 
+import migrator.backup.importing
+import migrator.cli.backup
+import migrator.cli.prepare
+import migrator.cli.restore
 import migrator.cli.run
 import migrator.cli.update
+import migrator.commands.prepare
 import migrator.execute
 import migrator.journal
 from migrator.cli import main
@@ -40,9 +47,11 @@ LIMIT_SECONDS = 120
 A_MOMENT_SECONDS = 0.004
 PAUSE_SECONDS = 0.1
 """Between two attempts to get a lock; the tool's own is longer."""
+LOCK_SECONDS = 2.0
+"""How long a lock is waited for where a copy is put back; the tool's own patience is longer."""
 
-Kind = Literal["journal", "look", "statement", "commit"]
-"""A write of the journal; a statement that looks or prepares; one of a step's plan; the end of a transaction."""
+Kind = Literal["journal", "look", "statement", "commit", "file"]
+"""A write of the journal; a statement that looks or prepares; one of a plan; the end of a transaction; a file."""
 When = Literal["before", "after"]
 
 
@@ -74,8 +83,9 @@ class Point:
 
     Attributes:
         kind: What it is about to do, or has just done.
-        place: The journal's last event, such as "convert-smart-search/rewrite started".
-        sql: The first words of the statement, where it is one.
+        place: The journal's last event, such as "convert-smart-search/rewrite started"; without a journal, the
+            statement of the plan that was begun last.
+        sql: The first words of the statement, where it is one; of a file, what is done to it.
     """
 
     kind: Kind
@@ -152,7 +162,7 @@ class Points:
             resource.setrlimit(resource.RLIMIT_FSIZE, (reply.file_limit_bytes, hard))
         if reply.clock_seconds is not None:
             _set_clock(reply.clock_seconds)
-        if reply.statement_timeout_ms is not None and self._connection is not None:
+        if reply.statement_timeout_ms is not None and self._connection is not None and not self._streams():
             self._execute(self._connection, f"SET statement_timeout = {reply.statement_timeout_ms}")
         if reply.signal_later is not None:
             timer = threading.Timer(A_MOMENT_SECONDS, os.kill, [os.getpid(), reply.signal_later])
@@ -161,6 +171,11 @@ class Points:
         if reply.signal is not None:
             os.kill(os.getpid(), reply.signal)
 
+    def _streams(self) -> bool:
+        """Tell whether the connection is in the middle of rows that stream, where no statement can be sent."""
+        assert self._connection is not None
+        return self._connection.info.transaction_status is psycopg.pq.TransactionStatus.ACTIVE
+
     # -- what is wrapped -------------------------------------------------------------------------------------------
 
     def wrap(self) -> None:
@@ -168,6 +183,9 @@ class Points:
         self._wrap_journal()
         self._wrap_statements()
         self._wrap_commits()
+        self._wrap_what_keeps_no_journal()
+        wrapping.wrap_streams(self.around, first_words)
+        wrapping.wrap_files(self.around)
 
     def _wrap_journal(self) -> None:
         points, writing, insert = self, migrator.journal._writing, migrator.journal.Journal._insert  # noqa: SLF001
@@ -225,6 +243,20 @@ class Points:
             return ended
 
         psycopg.Transaction.__exit__ = counted  # type: ignore[method-assign]
+
+    def _wrap_what_keeps_no_journal(self) -> None:
+        points, restoring, preparing = self, migrator.backup.importing.Import._run, migrator.commands.prepare._run  # noqa: SLF001
+
+        def restored(work: Any, table: Any, statement: Any) -> int:  # noqa: ANN401
+            points._place, points._planned = f"{table.name}/{statement.key} started", True
+            return restoring(work, table, statement)
+
+        def prepared(connection: psycopg.Connection[Any], statement: Any) -> None:  # noqa: ANN401
+            points._place, points._planned = f"{statement.key} started", True
+            preparing(connection, statement)
+
+        migrator.backup.importing.Import._run = restored  # type: ignore[method-assign,assignment] # noqa: SLF001
+        migrator.commands.prepare._run = prepared  # noqa: SLF001
 
 
 def first_words(query: object) -> str:
@@ -306,6 +338,7 @@ def become_tool(order: Order, count: mmap.mmap) -> None:
         signal.alarm(LIMIT_SECONDS)
         Points(order, count, notices).wrap()
         migrator.execute.Patience.__init__.__defaults__ = (5.0, 6, PAUSE_SECONDS)
+        migrator.backup.importing.LOCK_TIMEOUT_SECONDS = LOCK_SECONDS
     sys.argv = ["migrate", *order.arguments]
     main()
 

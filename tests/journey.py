@@ -41,7 +41,7 @@ class EndState:
     """What a server holds at the end, in a form that two runs can be compared by."""
 
     catalogs: str
-    hashes: Mapping[Table, ContentHash]
+    hashes: Mapping[str, ContentHash]
     preload: str
 
 
@@ -167,7 +167,8 @@ def end_state(server: Server, database: str = "immich") -> EndState:
     """Return what a running server holds."""
     with server.connect(database) as connection:
         row = connection.execute("SHOW shared_preload_libraries").fetchone()
-        return EndState(catalog_dump(connection), content_hashes(connection), str(row[0]) if row else "")
+        hashes: Mapping[str, ContentHash] = {str(table): found for table, found in content_hashes(connection).items()}
+        return EndState(catalog_dump(connection), hashes, str(row[0]) if row else "")
 
 
 def hashes_of(server: Server, database: str = "immich") -> Mapping[Table, ContentHash]:

@@ -58,6 +58,7 @@ class Import:
     emit: Emit
     overwrite: bool
     counts: list[Counts] = field(default_factory=list)
+    _committing: bool = False
 
     def restore(self, tables: Sequence[RestoredTable]) -> list[Counts]:
         """Put every table back, each in a transaction of its own.
@@ -67,46 +68,58 @@ class Import:
             OtherOrigin: no row of a table has its place here; rolled back.
             LockNotGiven, ConnectionLost, RestoreFailed: rolled back; tables finished before stay.
         """
-        self._execute(SQL("SELECT set_config('client_encoding', 'UTF8', false)"))
-        self._execute(SQL("SELECT set_config('lock_timeout', {}, false)").format(f"{LOCK_TIMEOUT_SECONDS:.0f}s"))
         for table in tables:
             saved = next(one for one in self.manifest.tables if one.name == table.name)
-            begun = time.monotonic()
             try:
-                counts = self._restore(table, saved)
+                self._restore(table, saved)
             except psycopg.Error as error:
                 raise self._failed(table, error) from error
             except EOFError as error:
                 raise RestoreFailed(f"{saved.file} cannot be read to its end; {table.name} was rolled back") from error
-            counts.seconds = time.monotonic() - begun
-            self.counts.append(counts)
         return self.counts
 
     def count(self, tables: Sequence[RestoredTable]) -> list[Counts]:
-        """Tell what `restore` would do, by the keys alone; the session may be read-only."""
+        """Tell what `restore` would do, by the keys alone; the session may be read-only.
+
+        Raises:
+            ConnectionLost, RestoreFailed: they could not be counted.
+        """
         for table in tables:
             saved = next(one for one in self.manifest.tables if one.name == table.name)
-            present = orphans = 0
-            for keys in self._keys(saved):
-                row = self.session.connection.execute(table.count_keys, [keys], prepare=False).fetchone() or (0, 0)
-                present, orphans = present + int(row[0]), orphans + int(row[1])
+            try:
+                present, orphans = self._count(table, saved)
+            except psycopg.Error as error:
+                raise self._not_counted(table, error) from error
             counts = Counts(table.name, saved.rows, skipped=orphans)
             counts.updated, counts.kept = (present, 0) if self.overwrite else (0, present)
             counts.inserted = saved.rows - present - orphans
             self.counts.append(counts)
         return self.counts
 
-    def _restore(self, table: RestoredTable, saved: SavedTable) -> Counts:
+    def _count(self, table: RestoredTable, saved: SavedTable) -> tuple[int, int]:
+        """Return how many keys are there, and how many have nothing to belong to."""
+        present = orphans = 0
+        for keys in self._keys(saved):
+            row = self.session.connection.execute(table.count_keys, [keys], prepare=False).fetchone() or (0, 0)
+            present, orphans = present + int(row[0]), orphans + int(row[1])
+        return present, orphans
+
+    def _restore(self, table: RestoredTable, saved: SavedTable) -> None:
+        begun, self._committing = time.monotonic(), False
+        self._execute(SQL("SELECT set_config('client_encoding', 'UTF8', false)"))
+        patience = f"{LOCK_TIMEOUT_SECONDS * 1000:.0f}ms"
+        self._execute(SQL("SELECT set_config('lock_timeout', {}, false)").format(patience))
         for statement in table.stage:
             self._run(table, statement)
-        try:
-            self._send(table, saved)
-            self._require("what arrived on the server", dict(saved.hash), self._row(table.arrived))
-            with self.session.connection.transaction():
-                return self._in_transaction(table, saved)
-        finally:
-            if not self.session.broken:
-                self._execute(table.unstage.sql)
+        self._send(table, saved)
+        self._require("what arrived on the server", dict(saved.hash), self._row(table.arrived))
+        with self.session.connection.transaction():
+            counts = self._in_transaction(table, saved)
+            self._committing = True
+        counts.seconds = time.monotonic() - begun
+        self.counts.append(counts)
+        # where something fails before, the temporary table goes with the session
+        self._execute(table.unstage.sql)
 
     def _in_transaction(self, table: RestoredTable, saved: SavedTable) -> Counts:
         for statement in table.begin:
@@ -179,13 +192,22 @@ class Import:
     def _execute(self, query: SQL | Composed) -> psycopg.Cursor[Any]:
         return self.session.connection.execute(query, prepare=False)
 
-    def _failed(self, table: RestoredTable, error: psycopg.Error) -> MigratorError:
-        said = (error.diag.message_primary or str(error)).strip().splitlines()[0]
-        done = [counts.name for counts in self.counts]
-        kept = f"; {' and '.join(done)} is back" if done else "; nothing was changed"
+    def _not_counted(self, table: RestoredTable, error: psycopg.Error) -> MigratorError:
         if self.session.broken:
             return ConnectionLost(
-                f"the connection was lost while {table.name} was put back: it was rolled back{kept}",
+                f"the connection was lost while the rows of {table.name} were counted; nothing was changed",
+                facts=[("server", _said(error))],
+                hint="run the same command again",
+            )
+        return RestoreFailed(f"the rows of {table.name} could not be counted: {_said(error)}; nothing was changed")
+
+    def _failed(self, table: RestoredTable, error: psycopg.Error) -> MigratorError:
+        said = _said(error)
+        done = [counts.name for counts in self.counts]
+        kept = f"; {' and '.join(done)} {'are' if len(done) > 1 else 'is'} back" if done else "; nothing was changed"
+        if self.session.broken:
+            return ConnectionLost(
+                f"the connection was lost {self._when(table.name, done, kept)}",
                 facts=[("server", said)],
                 hint="run the same command again: rows that are there stay",
             )
@@ -199,3 +221,15 @@ class Import:
             facts=[("SQLSTATE", error.sqlstate or "none")],
             hint="mend the cause, then run the same command again: rows that are there stay",
         )
+
+    def _when(self, name: str, done: Sequence[str], kept: str) -> str:
+        """Say when the connection was lost, and what that means for the table."""
+        if name in done:
+            return f"after {name} was committed{kept}"
+        if self._committing:
+            return f"while {name} was committed: it is back as a whole, or nothing of it{kept if done else ''}"
+        return f"while {name} was put back: it was rolled back{kept}"
+
+
+def _said(error: psycopg.Error) -> str:
+    return (error.diag.message_primary or str(error)).strip().splitlines()[0]

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from migrator.backup.compression import SUFFIX
@@ -90,6 +91,13 @@ def being_written(final: Path) -> Iterator[Path]:
         os.close(handle)
 
 
+def clear_abandoned(folder: Path, prefix: str) -> None:
+    """Remove what killed copies left under unfinished names; one that is being written, or is not ours, is let be."""
+    for partial in folder.glob(f"{escape(prefix)}*{UNFINISHED}"):
+        with suppress(OSError, AlreadyRunning, BackupExists):
+            _clear(partial)
+
+
 def unfinished(final: Path) -> bool:
     """Tell whether a copy was begun for this place, and not completed."""
     return final.with_name(final.name + UNFINISHED).is_dir()
@@ -116,20 +124,23 @@ def write_text(path: Path, text: str) -> None:
 def _fresh(partial: Path) -> int:
     """Make the unfinished folder anew, and return its descriptor, which holds it against another copy of the tool."""
     if partial.exists():
-        held = _hold(partial)
-        try:
-            foreign = sorted(path.name for path in partial.iterdir() if not _is_ours(path))
-            if foreign:
-                raise BackupExists(
-                    f'"{partial}" is in the way, and holds what is not of this tool ({foreign[0]}); '
-                    "nothing was changed",
-                    hint="move it away, or name another folder",
-                )
-            shutil.rmtree(partial)
-        finally:
-            os.close(held)
+        _clear(partial)
     partial.mkdir(mode=FOLDER_MODE)
     return _hold(partial)
+
+
+def _clear(partial: Path) -> None:
+    held = _hold(partial)
+    try:
+        foreign = sorted(path.name for path in partial.iterdir() if not _is_ours(path))
+        if foreign:
+            raise BackupExists(
+                f'"{partial}" is in the way, and holds what is not of this tool ({foreign[0]}); nothing was changed',
+                hint="move it away, or name another folder",
+            )
+        shutil.rmtree(partial)
+    finally:
+        os.close(held)
 
 
 def _is_ours(path: Path) -> bool:

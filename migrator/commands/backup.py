@@ -8,7 +8,7 @@ from pathlib import Path
 
 from migrator.backup.compression import Method, usual
 from migrator.backup.export import Export, Made
-from migrator.backup.place import refuse_existing, require_room
+from migrator.backup.place import clear_abandoned, refuse_existing, require_room
 from migrator.catalog import Catalog
 from migrator.content import Copyable, Copying
 from migrator.errors import NothingToBackUp, NotImmich
@@ -43,7 +43,12 @@ class BackupResult:
 
 def usual_place(database: str) -> Path:
     """Return where a copy goes that nobody named a place for: a folder of its own, here."""
-    return Path(f"{database}-embeddings-{stamp()}")
+    return Path(f"{usual_prefix(database)}{stamp()}")
+
+
+def usual_prefix(database: str) -> str:
+    """Return what the names of such folders begin with."""
+    return f"{database}-embeddings-"
 
 
 def stamp() -> str:
@@ -67,6 +72,8 @@ def backup(request: BackupRequest, source: Copyable, emit: Emit) -> BackupResult
         if copying.blockers:
             return BackupResult(address, catalog, copying)
         place = request.place or usual_place(catalog.database.name)
+        if request.place is None:
+            clear_abandoned(place.parent, usual_prefix(catalog.database.name))
         refuse_existing(place)
         require_room(place, copying.expected_bytes, "make room there, or name a folder on another disk")
         return BackupResult(address, catalog, copying, copy_now(session, source, place, request.method, emit))

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from migrator.catalog import Catalog
 from migrator.content import Part, Preparation
-from migrator.errors import ExitCode, NoSuchDatabase, NotDoneAfterAll, StatementFailed
+from migrator.errors import ConnectionLost, ExitCode, NoSuchDatabase, NotDoneAfterAll, StatementFailed
 from migrator.privileges import holds
 from migrator.session import Session, refuse_standby, session_statements
 from migrator.step import Blocker, Statement
@@ -74,10 +74,12 @@ def prepare(conninfo: str, preparation: Preparation, ask: Callable[[Prepared], b
     """Do what is missing, once nothing stands in the way and `ask` says yes.
 
     Raises:
+        AlreadyRunning: another copy prepares a database from here.
         MigratorError: as look, and when a statement fails: those inside the database were rolled back together.
     """
     session = _open(conninfo, preparation)
     try:
+        session.hold_tool_lock()
         found = _judge(session, preparation)
         if not found.pending or found.blockers:
             return Result(found.exit_code, found)
@@ -88,10 +90,9 @@ def prepare(conninfo: str, preparation: Preparation, ask: Callable[[Prepared], b
         session.close()
         # the new database may have got something from its template: it is asked before it is changed
         session = _open(conninfo, preparation)
+        session.hold_tool_lock()
         within = _judge(session, preparation)
-        with session.connection.transaction():
-            for statement in _statements(within, inside=True):
-                _run(session.connection, statement)
+        _inside(session, within)
         after = _judge(session, preparation)
         if after.pending:
             raise NotDoneAfterAll(
@@ -156,13 +157,34 @@ def _statements(found: Prepared, *, inside: bool) -> list[Statement]:
     return [statement for part in found.parts if part.inside is inside for statement in part.statements]
 
 
+def _inside(session: Session, found: Prepared) -> None:
+    """Run what is to be done in the database itself, in one transaction."""
+    connection = session.connection
+    try:
+        with connection.transaction():
+            for statement in _statements(found, inside=True):
+                _run(connection, statement)
+    except psycopg.Error as error:
+        raise _failed(connection, "commit", error) from error
+
+
 def _run(connection: psycopg.Connection[object], statement: Statement) -> None:
     try:
         connection.execute(statement.sql, prepare=False)
     except psycopg.Error as error:
-        reason = (error.diag.message_primary or str(error).strip() or type(error).__name__).splitlines()[0]
-        raise StatementFailed(
-            f"prepare/{statement.key} failed: {reason}",
-            facts=[("SQLSTATE", error.sqlstate or "none"), *([("hint", h)] if (h := error.diag.message_hint) else [])],
-            hint="nothing was lost; mend the cause, then run the same command again: it goes on with what is missing",
-        ) from error
+        raise _failed(connection, statement.key, error) from error
+
+
+def _failed(connection: psycopg.Connection[object], key: str, error: psycopg.Error) -> ConnectionLost | StatementFailed:
+    reason = (error.diag.message_primary or str(error).strip() or type(error).__name__).splitlines()[0]
+    if connection.closed:
+        return ConnectionLost(
+            "the connection was lost; what is inside the database is done as a whole, or nothing of it",
+            facts=[("server", reason)],
+            hint="run the same command again: it goes on with what is missing",
+        )
+    return StatementFailed(
+        f"prepare/{key} failed: {reason}",
+        facts=[("SQLSTATE", error.sqlstate or "none"), *([("hint", h)] if (h := error.diag.message_hint) else [])],
+        hint="nothing was lost; mend the cause, then run the same command again: it goes on with what is missing",
+    )

@@ -46,11 +46,21 @@ PARENTS = Observation(
     when=lambda _: True,
 )
 
+LEFT = Observation(
+    name="left copies",
+    # a session's own is not made yet, and whoever works holds the tool's lock
+    sql=lambda _: SQL(
+        "SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE c.relname = {} AND c.relpersistence = 't' AND pg_catalog.pg_has_role(c.relowner, 'USAGE') ORDER BY 1"
+    ).format(Literal(STAGE)),
+    when=lambda _: True,
+)
+
 
 def interest(options: Options) -> Interest:
     """Return what the snapshot has to contain: what the rows refer to, and whether the tables can be queried."""
     tables = (*TABLES, *options.include)
-    return replace(INTEREST, observations=(*INTEREST.observations, PARENTS, *map(readable, tables)))
+    return replace(INTEREST, observations=(*INTEREST.observations, PARENTS, LEFT, *map(readable, tables)))
 
 
 def restoration(catalog: Catalog, saved: Sequence[Saved], options: Options, *, overwrite: bool) -> Restoration:
@@ -63,6 +73,8 @@ def restoration(catalog: Catalog, saved: Sequence[Saved], options: Options, *, o
         blockers += found
         if not found:
             restored.append(_restored(catalog, table, overwrite=overwrite))
+    if restored:
+        restored[0] = replace(restored[0], stage=(*_left(catalog), *restored[0].stage))
     others = [session for session in catalog.sessions if session.application != "migrate"]
     notes = [f"{len(others)} other session(s) in this database: Immich should be stopped"] if others else []
     return Restoration(
@@ -71,6 +83,15 @@ def restoration(catalog: Catalog, saved: Sequence[Saved], options: Options, *, o
         blockers=tuple(blockers),
         notes=tuple(notes),
     )
+
+
+def _left(catalog: Catalog) -> Iterator[Statement]:
+    """Drop what an earlier start has left in the catalogs: a crash of the server ends a session without clearing up."""
+    answer = catalog.observed.get(LEFT.name)
+    for (schema,) in answer.rows if answer else ():
+        table = Identifier(schema or "", STAGE)
+        why = "the temporary table of an earlier start, left by a crash of the server"
+        yield Statement("drop-left", SQL("DROP TABLE IF EXISTS {}").format(table), why)
 
 
 def embeddings_of(table: Saved) -> Embeddings:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import resource
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -309,7 +312,8 @@ from steps.content.immich import ImmichContent
 def kill(event):
     if event.statement == "face_search":
         os.kill(os.getpid(), signal.SIGKILL)
-backup(BackupRequest(sys.argv[1], Path(sys.argv[2])), ImmichContent("pgvecto.rs"), kill)
+place = Path(sys.argv[2]) if sys.argv[2:] else None
+backup(BackupRequest(sys.argv[1], place), ImmichContent("pgvecto.rs"), kill)
 """
 
 
@@ -322,6 +326,37 @@ def test_what_a_killed_copy_left_is_replaced(make_place: MakePlace) -> None:
     place.copied()
     assert entries(place.folder) == ["copy"]
     assert place.check().returncode == DONE
+
+
+def test_what_a_killed_copy_without_a_name_left_is_removed(make_place: MakePlace, tmp_path: Path) -> None:
+    """Its name has the time in it, so that no other copy would take its place; one that is at work is let be."""
+    place, folder = make_place(), tmp_path / "here"
+    folder.mkdir()
+    environment = place.tool.environ()
+    argv = [sys.executable, "-c", KILLED, place.tool.database]
+    assert subprocess.run(argv, check=False, cwd=folder, env=environment).returncode == -9
+    (left,) = entries(folder)
+    assert left.endswith(".partial")
+    at_work = folder / f"{place.name}-embeddings-20260101T000000Z.partial"
+    at_work.mkdir()
+    with holding(at_work):
+        argv = [str(Path(sys.executable).with_name("migrate")), "backup", "--database", place.tool.database]
+        subprocess.run(argv, cwd=folder, env=environment, capture_output=True, check=True)
+    names = entries(folder)
+    assert at_work.name in names
+    assert left not in names
+    assert len(names) == 2
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Hold a folder as a copy of the tool does that writes into it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def test_an_unfinished_folder_with_other_things_stays(make_place: MakePlace) -> None:

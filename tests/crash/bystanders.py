@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 from driver import Reply
-from driving import DONE, REFUSED
+from driving import REFUSED
 from psycopg.sql import SQL, Identifier
 from scene import Scene, rows_of
 
@@ -25,11 +24,18 @@ DIMENSION = 512
 ADD_PHOTO = """INSERT INTO asset (id, "originalPath", "originalFileName", checksum) VALUES (%s, 'p', 'f', '')"""
 ADD_FACE = 'INSERT INTO asset_face (id, "assetId") VALUES (%s, %s)'
 SOME_PHOTO = "SELECT id FROM asset WHERE \"originalPath\" <> 'p' ORDER BY id LIMIT 1"
+ANOTHER_PHOTO = "SELECT id FROM asset WHERE \"originalPath\" <> 'p' ORDER BY id DESC LIMIT 1 OFFSET %s"
+AGAIN = (
+    "INSERT INTO smart_search VALUES (%s, %s) "
+    'ON CONFLICT ("assetId") DO UPDATE SET embedding = excluded.embedding'
+)
 HOLDS = """
 SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE locktype = 'advisory' AND granted AND application_name = 'migrate' AND objsubid = 1
   AND (classid::bigint << 32 | objid::bigint) = %s
+  AND l.database = (SELECT oid FROM pg_database WHERE datname IN ('immich', 'postgres') ORDER BY datname LIMIT 1)
 """
+"""Advisory locks belong to a database: to Immich's, or to the one that it is made from while it is not there."""
 METHODS = """
 SELECT c.relname, am.amname, format_type(a.atttypid, -1) FROM pg_class c JOIN pg_am am ON am.oid = c.relam
 JOIN pg_index i ON i.indexrelid = c.oid JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = 'embedding'
@@ -58,7 +64,7 @@ REBUILDS = (
 
 def tool_holds(scene: Scene, key: int) -> bool:
     """Tell whether the tool holds an advisory lock."""
-    with scene.server.connect("immich") as connection:
+    with scene.connect() as connection:
         return connection.execute(HOLDS, [key]).fetchone() is not None
 
 
@@ -132,12 +138,16 @@ class Writer:
 
     Attributes:
         conninfo: Immich's database.
+        brackets: What an embedding stands in: an array's are not a vector's.
+        computes_again: Whether it computes embeddings of photos again that were there before.
         added: The value that fills an embedding, by table and key.
         deleted: Keys of photos that were deleted, and of their faces.
         unsure: The same, where the server did not say whether it was done.
     """
 
     conninfo: str
+    brackets: str = "[]"
+    computes_again: bool = False
     added: dict[tuple[Table, str], float] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     unsure: set[str] = field(default_factory=set)
@@ -152,7 +162,7 @@ class Writer:
                 while not self._over.wait(PAUSE_SECONDS):
                     turn += 1
                     with suppress(psycopg.DatabaseError):
-                        self._delete(own) if turn % 4 == 0 else self._add(own, turn)
+                        self._turn(own, turn)
                     if own.closed:
                         break
 
@@ -166,18 +176,45 @@ class Writer:
             now = rows_of(connection)
             wrong = [key for key in self.added if not _is_filled(connection, *key, self.added[key])]
         assert wrong == [], "what was written while the tool worked is not there, or not as it was written"
-        gone = {key[1] for key, value in scene.rows.items() if now.get(key) != value}
+        gone = {key[1] for key, value in scene.rows.items() if now.get(key) != value and key not in self.added}
         assert gone - self.deleted - self.unsure == set(), "embeddings are lost or changed"
         new = {key[1] for key in now.keys() - scene.rows.keys()}
         assert new - {key for _, key in self.added} - self.unsure == set(), "embeddings that nobody wrote"
-        ended = scene.driver.tool(scene.arguments)
-        said = re.match(r"Done. ([\d,]+) embeddings are", ended.out)
-        assert ended.code == DONE, ended.said
-        assert said is None or int(said[1].replace(",", "")) == len(now), ended.out
+        scene.route.ending.assert_counted(scene.driver.tool(scene.arguments), len(now))
+
+    def _turn(self, connection: psycopg.Connection, turn: int) -> None:
+        if turn % 4 == 0:
+            self._delete(connection)
+        elif turn % 4 == 1 and self.computes_again:
+            self._compute_again(connection, turn)
+        else:
+            self._add(connection, turn)
+
+    def _embedding(self, value: float) -> str:
+        return str([value] * DIMENSION).translate(str.maketrans("[]", self.brackets))
+
+    def _compute_again(self, connection: psycopg.Connection, turn: int) -> None:
+        found = connection.execute(ANOTHER_PHOTO, [turn % 20]).fetchone()
+        if found is None:
+            return
+        photo = str(found[0])
+        self.unsure.add(photo)
+        before = self.added.pop(("smart_search", photo), None)
+        try:
+            connection.execute(AGAIN, [photo, self._embedding(turn / 1024)])
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error:
+            self.unsure.discard(photo)
+            if before is not None:
+                self.added["smart_search", photo] = before
+            raise
+        self.unsure.discard(photo)
+        self.added["smart_search", photo] = turn / 1024
 
     def _add(self, connection: psycopg.Connection, turn: int) -> None:
         photo, face, value = str(uuid.uuid4()), str(uuid.uuid4()), turn / 1024
-        vector = str([value] * DIMENSION)
+        vector = self._embedding(value)
         self.unsure |= {photo, face}
         try:
             with connection.transaction():
@@ -200,6 +237,8 @@ class Writer:
         faces = connection.execute('SELECT id FROM asset_face WHERE "assetId" = %s', [found[0]]).fetchall()
         gone = {str(found[0]), *(str(face) for (face,) in faces)}
         self.unsure |= gone
+        for key in [key for key in self.added if key[1] in gone]:
+            del self.added[key]
         connection.execute("DELETE FROM asset WHERE id = %s", [found[0]])
         self.unsure -= gone
         self.deleted |= gone
@@ -207,7 +246,8 @@ class Writer:
 
 def somebody_writes(scene: Scene) -> Reply:
     """Let somebody write while the tool works: nothing of it is lost, and what was there before is as it was."""
-    writer = Writer(scene.server.conninfo("immich", "immich"))
+    brackets = "{}" if scene.route.source == "real[]" else "[]"
+    writer = Writer(scene.server.conninfo("immich", "immich"), brackets, scene.route.rows_may_change)
     before = next((other for other in scene.writers if isinstance(other, Writer)), None)
     if before is not None:  # one memory for all of them, and one look at it at the end
         writer.added, writer.deleted, writer.unsure = before.added, before.deleted, before.unsure

@@ -8,28 +8,31 @@ import pickle
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+import psycopg
 import pytest
-from driving import DONE, WAITING
 from faults import Fault
-from journey import ROWS, EndState, Journey, end_state, hashes_of, start_tool
+from journey import EndState, Journey
 from killing import Driver
 from prepared import MakeJourney, Prepare, Prepared, SceneOn
 from proxies import Line, listening
-from routes import Route
+from routes import JOURNAL, Route
 from scene import Scene, rows_of
 from walking import Walk
 
-from migrator.journal import Journal
 from migrator.sandbox.server import Server
 from migrator.sandbox.shelf import Shelf
 from migrator.sandbox.tree import Tree
 
 DISK = "256m"
+OWNERS = "SELECT id::text FROM asset UNION SELECT id::text FROM asset_face"
+
+Rows = Mapping[tuple[str, str], int]
+"""A hash of each embedding, by table and key."""
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +68,8 @@ def scene_on(
             server = stack.enter_context(_server(folder / "s", tree, shelf, prepared.route, prepared.data))
             exchange(server, prepared.route)
             server.start()
-            if prepared.journal is not None:
-                shutil.copyfile(prepared.journal, folder / "j.db")
-            scene = Scene(prepared.route, server, folder / "j.db", *drivers, rows=prepared.rows, disk=disk)
+            shutil.copytree(prepared.beside, folder, dirs_exist_ok=True)
+            scene = Scene(prepared.route, server, folder / JOURNAL, *drivers, rows=prepared.rows, disk=disk)
             if any(fault.on_line for fault in faults):
                 scene.line = Line(server)
                 scene.line.port = stack.enter_context(listening(scene.line))
@@ -109,31 +111,26 @@ def prepare(
         return found
 
     def _prepare(route: Route, data: Path) -> Prepared:
+        beside = data.with_suffix(".beside")
+        beside.mkdir(mode=0o755)
         with _server(open_folder / f"prepared-{data.name}", tree, shelf, route, None) as server:
             server.start()
             route.fill(server)
-            before = hashes_of(server)
-            with server.connect("immich") as connection:
-                rows = rows_of(connection)
-            _make_light(server)
-            there, journal = end_state(server), None
-            if route.gone:
-                journal = data.with_suffix(".db")
-                go = route.line(route.gone, server, server.conninfo("immich", "immich"), journal)
-                ended = start_tool(go)
-                assert ended.code in (DONE, WAITING), ended.said
-                Journal.create_or_open(journal).close()  # all of it into the one file
+            rows = _rows(server, route)
+            _make_light(server, route)
+            there = route.ending.state(Journey(server, data)) if route.gone else None
+            route.lead_up(server, beside)
+            wanted = _merged(server, rows, _rows(server, route)) if route.rows_may_change else rows
             server.stop()
             shutil.copytree(server.data, data, symlinks=True)
-        unknown = Prepared(route, data, before, rows, EndState("", before, ""), {}, (), journal)
-        with scene_on(unknown) as scene:
+        with scene_on(Prepared(route, data, beside, rows, EndState("", {}, ""), {}, ())) as scene:
             walk = Walk(scene, lists_points=True)
             ended = walk.to_the_end()
-            assert ended.code == DONE, ended.said
-            after = scene.journey.end_state()
-            assert after.hashes == before, f"a run that nothing interrupts changed one of {2 * ROWS} embeddings"
-            assert not route.gone or after == there, "what was gone back is not what was there"
-            return Prepared(route, data, before, rows, after, scene.journey.facts(), tuple(walk.points), journal)
+            after = route.ending.state(scene.journey)
+            assert _rows(scene.server, route) == wanted, f"embeddings are not as they should be: {ended.said}"
+            assert there is None or after == there, "what was gone back is not what was there"
+            facts = route.ending.facts(scene.journey)
+            return Prepared(route, data, beside, wanted, after, facts, tuple(walk.points))
 
     return make
 
@@ -162,15 +159,30 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
 
 def _server(folder: Path, tree: Tree, shelf: Shelf, route: Route, data: Path | None) -> Server:
     server = Server.create(folder, tree=tree, shelf=shelf, preload=route.preload, data_from=data)
-    for extension, version in route.installed.items():
-        server.install(extension, version)
+    route.equip(server)
     return server
 
 
-def _make_light(server: Server) -> None:
-    """Drop the databases that nothing here uses: a copy has a third of the files then."""
+def _rows(server: Server, route: Route) -> Rows:
+    """Return a hash of each embedding; nothing where there is no table, or no column, of them."""
+    if not route.has_tables:
+        return {}
+    with server.connect("immich") as connection, suppress(psycopg.errors.UndefinedColumn):
+        return rows_of(connection)
+    return {}
+
+
+def _merged(server: Server, copied: Rows, there: Rows) -> Rows:
+    """Return what has to be there when rows were put back: those that are there as they are, none without its asset."""
     with server.connect("immich") as connection:
-        connection.execute("ALTER DATABASE template1 IS_TEMPLATE false")
-        connection.execute("ALTER DATABASE template0 IS_TEMPLATE false")
-        for database in ("postgres", "template0", "template1"):
-            connection.execute(f"DROP DATABASE {database}")
+        owners = {key for (key,) in connection.execute(OWNERS)}
+    return {key: value for key, value in {**copied, **there}.items() if key[1] in owners}
+
+
+def _make_light(server: Server, route: Route) -> None:
+    """Drop the databases that nothing here uses: a copy has a third of the files then."""
+    with server.connect("immich" if "postgres" in route.drops else "postgres") as connection:
+        for database in route.drops:
+            if database.startswith("template"):
+                connection.execute(f"ALTER DATABASE {database} IS_TEMPLATE false".encode())
+            connection.execute(f"DROP DATABASE {database}".encode())

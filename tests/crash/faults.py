@@ -15,16 +15,17 @@ import psycopg
 from bystanders import another_copy, immich_starts, somebody_writes
 from driver import Kind, Point, Reply
 from driving import BLOCKED, FAILED, INTERRUPTED, REFUSED
+from endings import OfBackup
 from killing import SIGKILLED
 from routes import Route
-from scene import OUR_SESSION, Scene
+from scene import OUR_SESSION, SMALLEST_BYTES, Scene
 
 from migrator.sandbox.processes import processes_in, wait_until
 
 KILLED, CUT, STOPPED = frozenset({SIGKILLED}), frozenset({FAILED}), frozenset({INTERRUPTED})
 NEVER: frozenset[int] = frozenset()
 A_DAY_SECONDS = 86_400.0
-WRITES = re.compile(r"\s*(ALTER|CREATE|DROP|COMMENT|REINDEX|ANALYZE|VACUUM|LOCK)\b", re.IGNORECASE)
+WRITES = re.compile(r"\s*(ALTER|CREATE|DROP|COMMENT|REINDEX|ANALYZE|VACUUM|LOCK|INSERT|UPDATE)\b", re.IGNORECASE)
 
 Strike = Callable[[Scene], Reply]
 
@@ -71,7 +72,7 @@ class Fault:
 
     def somewhere(self, route: Route) -> bool:
         """Tell whether it applies to any point of a route."""
-        kinds: tuple[Kind, ...] = ("journal", "look", "statement", "commit")
+        kinds: tuple[Kind, ...] = ("journal", "look", "statement", "commit", "file")
         return any(self.applies(route, Point(kind, "before", "", "DROP")) for kind in kinds)
 
 
@@ -119,7 +120,7 @@ def kill_the_session(scene: Scene) -> Reply:
 
 def end_the_session(scene: Scene) -> Reply:
     """End the tool's session, as a DBA does."""
-    with scene.server.connect("immich") as connection:
+    with scene.connect() as connection:
         connection.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM ({OUR_SESSION}) AS ours")
     return Reply()
 
@@ -145,6 +146,11 @@ def cut_one_side(scene: Scene) -> Reply:
     scene.line.cut_for_the_client()
     scene.undo.append(scene.line.wait_until_it_flows)
     return Reply()
+
+
+def fill_the_copys_disk(_scene: Scene) -> Reply:
+    """Let no file of a copy grow beyond what the screen needs, where that is a file too."""
+    return Reply(file_limit_bytes=SMALLEST_BYTES)
 
 
 def fill_the_journals_disk(scene: Scene) -> Reply:
@@ -189,12 +195,13 @@ def time_out(_scene: Scene) -> Reply:
 
 
 def hold_the_tables(scene: Scene) -> Reply:
-    """Read both tables and do not end, until the tool has given up; not where it has locked them already."""
+    """Use both tables and do not end, until the tool has given up; not where it has locked them already."""
     reader = scene.server.connect("immich")
     scene.undo.append(reader.close)
     with suppress(psycopg.errors.LockNotAvailable):
         reader.execute("BEGIN")
-        reader.execute("LOCK TABLE public.smart_search, public.face_search IN ACCESS SHARE MODE NOWAIT")
+        mode = scene.route.holds_off
+        reader.execute(f"LOCK TABLE public.smart_search, public.face_search IN {mode} MODE NOWAIT".encode())
     return Reply()
 
 
@@ -226,14 +233,34 @@ def before_it_writes(route: Route, point: Point) -> bool:
     return route.vectors == "0.2.0" and point.when == "before" and writes
 
 
-def not_by_immich(route: Route, _point: Point) -> bool:
-    """Tell whether the tool converts itself: rows that others add while Immich does cannot be told from its work."""
-    return not route.by_immich
+def where_others_write(route: Route, _point: Point) -> bool:
+    """Tell whether others can, and the tool does what it does itself: an Immich's work cannot be told from theirs."""
+    return route.has_tables and not route.by_immich
+
+
+def once_it_has_its_settings(_route: Route, point: Point) -> bool:
+    """Tell whether the session does not ask just now whether the server keeps its settings."""
+    return not point.sql.startswith("SELECT pg_catalog.pg_backend_pid()")
+
+
+def with_tables(route: Route, _point: Point) -> bool:
+    """Tell whether Immich's tables are there."""
+    return route.has_tables
+
+
+def with_a_journal(route: Route, _point: Point) -> bool:
+    """Tell whether there is a journal."""
+    return route.keeps_a_journal
+
+
+def into_files(route: Route, _point: Point) -> bool:
+    """Tell whether a copy is made, and nothing else is written by the tool."""
+    return isinstance(route.ending, OfBackup)
 
 
 def where_nothing_is_taken_back(route: Route, _point: Point) -> bool:
     """Tell whether the tool can go on without its journal: what was there before a run only the journal knows."""
-    return not route.gone
+    return route.keeps_a_journal and not route.gone
 
 
 FAULTS = (
@@ -249,12 +276,14 @@ FAULTS = (
     Fault("line cut", cut_the_line, CUT, on_line=True),
     Fault("line held up, then cut", hold_up_the_line, CUT, on_line=True, lingers=1),
     Fault("line cut on one side", cut_one_side, CUT | {REFUSED}, on_line=True, lingers=1),
-    Fault("journal's disk full", fill_the_journals_disk, CUT),
-    Fault("server's files limited", limit_the_servers_files, CUT),
+    Fault("journal's disk full", fill_the_journals_disk, CUT, applies=with_a_journal),
+    Fault("copy's disk full", fill_the_copys_disk, frozenset({BLOCKED}), applies=into_files),
+    # the session that ends may still bring the server down, when it clears up
+    Fault("server's files limited", limit_the_servers_files, CUT, lingers=1),
     Fault("server's disk full", fill_the_servers_disk, CUT | {BLOCKED}, on_disk=True),
-    Fault("statement timeout", time_out, CUT),
-    Fault("table locked by somebody", hold_the_tables, frozenset({BLOCKED})),
-    Fault("clock set back", set_the_clock_back, NEVER, afterwards=status_is_right),
+    Fault("statement timeout", time_out, CUT, applies=once_it_has_its_settings),
+    Fault("table locked by somebody", hold_the_tables, frozenset({BLOCKED}), applies=with_tables),
+    Fault("clock set back", set_the_clock_back, NEVER, afterwards=status_is_right, applies=with_a_journal),
     Fault("reload ends the worker of 0.2.0", end_the_worker, CUT, applies=before_it_writes),
     Fault(
         "SIGKILL, then no journal",
@@ -269,10 +298,11 @@ FAULTS = (
         itself(signal.SIGKILL),
         KILLED,
         afterwards=Scene.put_back_the_journal,
+        applies=with_a_journal,
         forgets=True,
     ),
     Fault("a second copy started", another_copy, CUT),
-    Fault("Immich started", immich_starts, CUT),
-    Fault("somebody writes", somebody_writes, CUT, applies=not_by_immich, alone=False),
+    Fault("Immich started", immich_starts, CUT, applies=with_tables),
+    Fault("somebody writes", somebody_writes, CUT, applies=where_others_write, alone=False),
 )
 """Everything that is tried at every point that it applies to."""

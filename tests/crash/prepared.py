@@ -14,8 +14,6 @@ from journey import EndState, Journey
 from routes import Route
 from scene import Scene
 
-from migrator.sandbox.immich_catalog import ContentHash
-from migrator.sandbox.immich_sql import Table
 from migrator.step import Json
 
 
@@ -25,22 +23,20 @@ class Prepared:
 
     Attributes:
         data: A data directory to copy.
-        before: What the embeddings are.
-        rows: A hash of each, by table and key.
-        after: What the server holds at the end.
+        beside: A folder to copy, of what lies beside it then.
+        rows: A hash of each embedding at the end, by table and key.
+        after: What is there at the end.
         facts: What the journal knows at the end.
         points: Every point of that run, over all of its starts.
-        journal: A journal to copy, of what was done before; None where nothing was.
     """
 
     route: Route
     data: Path
-    before: Mapping[Table, ContentHash]
+    beside: Path
     rows: Mapping[tuple[str, str], int]
     after: EndState
     facts: Mapping[str, Json]
     points: tuple[Point, ...]
-    journal: Path | None = None
 
 
 class SceneOn(Protocol):

@@ -6,14 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from driving import RELEASE
+from driving import DONE, RELEASE, WAITING
+from endings import Ending, OfMigration
+from journey import start_tool
 
+from migrator.journal import Journal
 from migrator.sandbox.immich import ImmichDatabase, Source
 from migrator.sandbox.server import Server
 
 ROWS = 60
 PASSWORD = "not-a-secret"  # noqa: S105 - of a throw-away server
 NEWER = "1.1.1"
+JOURNAL = "j.db"
+OF_MIGRATION = OfMigration()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,41 @@ class Route:
         return self.name
 
     @property
+    def ending(self) -> Ending:
+        """What has to be there at the end."""
+        return OF_MIGRATION
+
+    @property
+    def keeps_a_journal(self) -> bool:
+        """Whether what was done is noted beside the server."""
+        return True
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether Immich's tables are there, for others to use."""
+        return True
+
+    @property
+    def rows_may_change(self) -> bool:
+        """Whether somebody may compute embeddings again that were there before, and rows that the copy has."""
+        return False
+
+    @property
+    def connects(self) -> tuple[str, str]:
+        """The database that is given to the command, and to everybody around it, and the role that the command has."""
+        return "immich", "immich"
+
+    @property
+    def holds_off(self) -> str:
+        """The weakest lock on the tables that keeps the command waiting."""
+        return "ACCESS SHARE"
+
+    @property
+    def drops(self) -> tuple[str, ...]:
+        """Databases that nothing uses: a copy of the server has fewer files without them."""
+        return ("postgres", "template0", "template1")
+
+    @property
     def vectors(self) -> str | None:
         """Release of pgvecto.rs that the server can load when the command is first run; None where there is none."""
         return None if "vectors" in self.exchanged else self.installed.get("vectors")
@@ -66,6 +106,22 @@ class Route:
         ImmichDatabase(rows=ROWS, source=self.source, immich_version=self.release, owner_password=PASSWORD).build(
             server.conninfo()
         )
+
+    def equip(self, server: Server) -> None:
+        """Install what the server has when the database is made, before its first start."""
+        for extension, version in self.installed.items():
+            server.install(extension, version)
+
+    def lead_up(self, server: Server, beside: Path) -> None:
+        """Do what was done before the command is first typed, and leave beside the server what is left of that."""
+        if not self.gone:
+            return
+        journal = beside / JOURNAL
+        ended = start_tool(self.line(self.gone, server, server.conninfo("immich", "immich"), journal))
+        assert ended.code in (DONE, WAITING), ended.said
+        Journal.create_or_open(journal).close()  # all of it into the one file
+        for path in set(beside.iterdir()) - {journal}:
+            path.unlink()
 
     def arguments(self, server: Server, conninfo: str, journal: Path) -> list[str]:
         """Return the command line that starts and resumes."""

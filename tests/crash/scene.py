@@ -12,6 +12,7 @@ from journey import Journey
 from killing import Driver
 from proxies import Line
 from psycopg.conninfo import make_conninfo
+from psycopg.rows import TupleRow
 from routes import PASSWORD, Route
 
 from migrator.sandbox.processes import processes_in, wait_until
@@ -41,7 +42,7 @@ class Scene:
         journal: Where the tool keeps its journal.
         driver: Starts the tool.
         second: Starts another copy of it meanwhile.
-        rows: A hash of each embedding before anything was done, by table and key.
+        rows: A hash of each embedding at the end, by table and key.
         line: What the tool's connection runs through, where it runs through anything.
         disk: The small disk that server and journal are on, where they are on one.
         pid: The tool's process, while it stands at a point.
@@ -73,21 +74,26 @@ class Scene:
     @property
     def arguments(self) -> list[str]:
         """The command line that starts and resumes."""
-        conninfo = self.server.conninfo("immich", "immich")
+        database, role = self.route.connects
+        conninfo = self.server.conninfo(database, role)
         if self.line is not None:
-            conninfo = self.server.conninfo("immich", "immich", tcp=True, password=PASSWORD)
+            conninfo = self.server.conninfo(database, role, tcp=True, password=PASSWORD)
             conninfo = make_conninfo(conninfo, port=self.line.port)
         return [*self.route.arguments(self.server, conninfo, self.journal), *self.more]
 
+    def connect(self) -> psycopg.Connection[TupleRow]:
+        """Connect as somebody who looks on; to a database that is there all the time."""
+        return self.server.connect(self.route.connects[0])
+
     def sessions(self) -> list[int]:
         """Return the server's processes that work for the tool."""
-        with self.server.connect("immich") as connection:
+        with self.connect() as connection:
             return [pid for (pid,) in connection.execute(OUR_SESSION)]
 
     def answers(self) -> bool:
         """Tell whether the server takes connections."""
         try:
-            self.server.connect("immich").close()
+            self.connect().close()
         except psycopg.OperationalError:
             return False
         return True

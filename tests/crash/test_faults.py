@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pytest
 from bystanders import immich_starts
+from commands import COMMANDS, EVERYTHING
 from driver import Point
 from faults import FAULTS, Fault
 from figures import Figures
@@ -22,6 +23,7 @@ SEED = 7
 MORE = {"SIGKILL of the tool": 3, "reload ends the worker of 0.2.0": 6}
 """How many points of each route are tried, where that is not one."""
 PAIRS_PER_ROUTE = 2
+COMMANDS_PER_FAULT = 1
 SOON = 40
 """Within so many points a second fault follows the first: while the tool looks how things are, most of the time."""
 MOST_FAULTS = 3
@@ -56,9 +58,25 @@ def sampled(points: tuple[Point, ...], route: Route, fault: Fault, number: int) 
 
 def applicable() -> Iterator[tuple[Route, Fault]]:
     """Yield what can be tried at all."""
-    for route, fault in product(ROUTES, FAULTS):
+    for route, fault in product(EVERYTHING, FAULTS):
         if fault.somewhere(route):
             yield route, fault
+
+
+def in_turn() -> Iterator[tuple[Route, Fault]]:
+    """Yield each fault with a few of the commands beside a migration, which are alike: another few for each fault."""
+    for number, fault in enumerate(FAULTS):
+        fitting = [route for route in COMMANDS if fault.somewhere(route)]
+        for n in range(min(COMMANDS_PER_FAULT, len(fitting))):
+            yield fitting[(number + n * len(fitting) // COMMANDS_PER_FAULT) % len(fitting)], fault
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let every fault strike on every route, or a sample of these pairs on the commands beside a migration."""
+    if metafunc.function is test_fault:
+        whole = metafunc.config.getoption("--crash-full")
+        pairs = [pair for pair in applicable() if whole or pair[0] in ROUTES]
+        metafunc.parametrize(("route", "fault"), pairs if whole else [*pairs, *in_turn()], ids=str)
 
 
 def combined(route: Route) -> list[Fault]:
@@ -113,7 +131,6 @@ def walk(prepare: Prepare, scene_on: SceneOn, record: Record) -> MakeWalk:
     return make
 
 
-@pytest.mark.parametrize(("route", "fault"), list(applicable()), ids=str)
 def test_fault(route: Route, fault: Fault, prepare: Prepare, walk: MakeWalk, request: pytest.FixtureRequest) -> None:
     """Wherever it strikes, the same command ends with the same catalogs, embeddings and facts, and nothing left."""
     if request.config.getoption("--crash-full"):
@@ -122,7 +139,8 @@ def test_fault(route: Route, fault: Fault, prepare: Prepare, walk: MakeWalk, req
         every: int = request.config.getoption("--crash-every")
         assert walk(route, everywhere=Relentless(fault, seen, every)).struck, "nothing was tried"
         return
-    numbers = sampled(prepare(route).points, route, fault, MORE.get(fault.name, 1))
+    number = MORE.get(fault.name, 1) if route.keeps_a_journal else 1
+    numbers = sampled(prepare(route).points, route, fault, number)
     assert numbers, "nothing was tried"
     for number in numbers:
         assert walk(route, Blow(number, fault)).struck, f"point {number} was never reached"
@@ -147,7 +165,7 @@ def test_random_faults(prepare: Prepare, walk: MakeWalk, request: pytest.Fixture
     deadline = time.monotonic() + 60 * minutes
     while True:
         rng = random.Random(seed)
-        route = rng.choice(ROUTES)
+        route = rng.choice(EVERYTHING)
         faults = rng.sample(combined(route), rng.randint(1, MOST_FAULTS))
         total = len(prepare(route).points)
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from contrib import offer_contrib
 from driving import BLOCKED, DONE, USAGE, WAITING, WORK_PENDING, Finished, Tool, as_superuser
 from psycopg.rows import TupleRow
 from servers import MakeServer
@@ -17,16 +18,6 @@ from migrator.sandbox.immich_catalog import catalog_dump
 from migrator.sandbox.server import Server
 
 EXTENSIONS = ("cube", "earthdistance", "vchord", "vector")
-CONTRIB = {
-    "cube": ("default_version = '1.5'\nrelocatable = true\ntrusted = true\n", "CREATE DOMAIN cube AS real[];\n"),
-    "earthdistance": (
-        "default_version = '1.2'\nrelocatable = true\ntrusted = true\nrequires = 'cube'\n",
-        "CREATE FUNCTION earth() RETURNS float8 LANGUAGE SQL IMMUTABLE AS 'SELECT 6378168::float8';\n",
-    ),
-}
-"""As much of PostgreSQL's own extensions as a preparation sees, for servers that came without them."""
-
-
 class Fresh:
     """A server with VectorChord and a role for Immich, and the command that prepares a database on it."""
 
@@ -62,12 +53,8 @@ def make_fresh(make_server: MakeServer, tmp_path: Path) -> MakeFresh:
 
     def make(*, vchord: str = "1.1.1", preload: str = "vchord.so", contrib: bool = True, role: bool = True) -> Fresh:
         server = make_server(install={"vchord": vchord}, preload=preload)
-        folder = server.tree.extension_dir
-        for name, (control, script) in CONTRIB.items() if contrib else ():
-            if not (folder / f"{name}.control").exists():
-                version = control.split("'")[1]
-                (folder / f"{name}.control").write_text(control)
-                (folder / f"{name}--{version}.sql").write_text(script)
+        if contrib:
+            offer_contrib(server)
         if role:
             as_superuser(server, "postgres", "CREATE ROLE immich LOGIN")
         return Fresh(server, Tool(tmp_path, server.conninfo("immich"), tmp_path / "unused.db"))
