@@ -35,8 +35,8 @@ class Stage:
 
     workshop: Workshop
     steps: Sequence[Step]
-    there: Callable[[Server], None] = nobody
-    back: Callable[[Server], None] = nobody
+    there: Callable[[Server], object] = nobody
+    back: Callable[[Server], object] = nobody
     asked: list[str] = field(default_factory=list)
 
     def go(self) -> None:
@@ -72,7 +72,7 @@ class Stage:
         self.go()
         assert self.state() == after, f"{[step.key for step in self.steps]} not done again as before"
 
-    def _do(self, step: Step, operator: Callable[[Server], None]) -> None:
+    def _do(self, step: Step, operator: Callable[[Server], object]) -> None:
         outcome = self.workshop.run([step])
         if outcome.kind != "done":
             self.asked.append(step.key)
