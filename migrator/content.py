@@ -212,6 +212,8 @@ class Restoration:
     tables: tuple[RestoredTable, ...]
     blockers: tuple[Blocker, ...] = ()
     notes: tuple[str, ...] = ()
+    fence: tuple[Statement, ...] = ()
+    """What keeps the application from starting meanwhile, until the session ends."""
 
 
 class Restorable(Protocol):

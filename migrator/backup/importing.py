@@ -60,8 +60,8 @@ class Import:
     counts: list[Counts] = field(default_factory=list)
     _committing: bool = False
 
-    def restore(self, tables: Sequence[RestoredTable]) -> list[Counts]:
-        """Put every table back, each in a transaction of its own.
+    def restore(self, tables: Sequence[RestoredTable], fence: Sequence[Statement] = ()) -> list[Counts]:
+        """Put every table back, each in a transaction of its own; `fence` holds until the session ends.
 
         Raises:
             ProofFailed: what arrived, or what is there afterwards, is not what was copied; rolled back.
@@ -71,7 +71,7 @@ class Import:
         for table in tables:
             saved = next(one for one in self.manifest.tables if one.name == table.name)
             try:
-                self._restore(table, saved)
+                self._restore(table, saved, () if self.counts else fence)
             except psycopg.Error as error:
                 raise self._failed(table, error) from error
             except EOFError as error:
@@ -104,11 +104,13 @@ class Import:
             present, orphans = present + int(row[0]), orphans + int(row[1])
         return present, orphans
 
-    def _restore(self, table: RestoredTable, saved: SavedTable) -> None:
+    def _restore(self, table: RestoredTable, saved: SavedTable, fence: Sequence[Statement]) -> None:
         begun, self._committing = time.monotonic(), False
         self._execute(SQL("SELECT set_config('client_encoding', 'UTF8', false)"))
         patience = f"{LOCK_TIMEOUT_SECONDS * 1000:.0f}ms"
         self._execute(SQL("SELECT set_config('lock_timeout', {}, false)").format(patience))
+        for statement in fence:
+            self._fence(table, statement)
         for statement in table.stage:
             self._run(table, statement)
         self._send(table, saved)
@@ -120,6 +122,15 @@ class Import:
         self.counts.append(counts)
         # where something fails before, the temporary table goes with the session
         self._execute(table.unstage.sql)
+
+    def _fence(self, table: RestoredTable, statement: Statement) -> None:
+        try:
+            self._run(table, statement)
+        except pg_errors.LockNotAvailable as error:
+            raise LockNotGiven(
+                "the application's start-up lock was not given; nothing was changed",
+                hint="it is just starting: stop it, then run the same command again",
+            ) from error
 
     def _in_transaction(self, table: RestoredTable, saved: SavedTable) -> Counts:
         for statement in table.begin:

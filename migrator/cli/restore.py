@@ -173,6 +173,7 @@ def _plan(result: RestoreResult) -> Iterator[str]:
     yield "-- A dry run: nothing was written. COPY ... FROM STDIN gets the rows of the copy's file."
     if found.elsewhere:
         yield "-- Note: the copy is of another database than this one."
+    yield from _statements(found.restoration.fence)
     for table, counts in zip(found.restoration.tables, result.counts or (), strict=True):
         yield ""
         yield f"-- {_counted(counts)}; into {table.into}, about {text.duration(table.estimate_seconds)}"

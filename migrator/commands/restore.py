@@ -77,7 +77,7 @@ def restore(request: RestoreRequest, content: Restorable, ask: Ask, emit: Emit) 
             return RestoreResult(found, ExitCode.DONE, tuple(work.count(restoration.tables)))
         if not ask(found):
             return RestoreResult(found, ExitCode.WAITING)
-        counts = tuple(work.restore(restoration.tables))
+        counts = tuple(work.restore(restoration.tables, restoration.fence))
         left = any(table.without for table in counts)
         return RestoreResult(found, ExitCode.WAITING if left else ExitCode.DONE, counts)
     finally:

@@ -18,6 +18,7 @@ from migrator.content import Restoration, RestoredTable, Saved
 from migrator.step import Blocker, Privilege, Right, Statement
 from steps.content.copying import readable
 from steps.content.observations import INTEREST
+from steps.paths import fence
 from steps.shared import worker
 from steps.shared.clip_models import configured
 from steps.shared.names import PGVECTOR, PGVECTORS, SMART_SEARCH, TABLES, Embeddings
@@ -67,7 +68,8 @@ def restoration(catalog: Catalog, saved: Sequence[Saved], options: Options, *, o
     """Return how the tables of a copy are put back here, and everything that stands in the way."""
     release = catalog.observed.get("immich")
     restored: list[RestoredTable] = []
-    blockers: list[Blocker] = [*worker.blockers(catalog)]
+    keep_out, _ = fence(options, lambda _catalog, _facts: False)
+    blockers: list[Blocker] = [*worker.blockers(catalog), *keep_out.check(catalog, {})]
     for table in saved:
         found = tuple(_blockers(catalog, table, options))
         blockers += found
@@ -82,6 +84,7 @@ def restoration(catalog: Catalog, saved: Sequence[Saved], options: Options, *, o
         tables=tuple(restored),
         blockers=tuple(blockers),
         notes=tuple(notes),
+        fence=tuple(keep_out.plan(catalog, {})),
     )
 
 

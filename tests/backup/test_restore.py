@@ -15,7 +15,7 @@ from driving import BLOCKED, DONE, FAILED, REFUSED, USAGE, WAITING, Finished, To
 from servers import MakeServer
 
 from migrator.backup.manifest import Manifest
-from migrator.commands.restore import RestoreRequest, restore
+from migrator.commands.restore import Found, RestoreRequest, restore
 from migrator.errors import ConnectionLost, MigratorError, ProofFailed
 from migrator.events import Event, StatementStarted, nobody
 from migrator.locks import TOOL_LOCK
@@ -23,6 +23,7 @@ from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.processes import wait_until
 from migrator.sandbox.server import Server
 from steps.content.immich import ImmichContent
+from steps.shared.names import IMMICH_STARTUP_LOCK
 
 MakePlace = Callable[..., Place]
 CONTENT = ImmichContent("pgvecto.rs")
@@ -375,6 +376,46 @@ def test_a_lost_connection_rolls_the_table_back(make_place: MakePlace) -> None:
     assert place.ask("SELECT count(*) FROM face_search") == [(0,)]
     assert put_back(place).returncode == DONE
     assert bits(place) == before
+
+
+def test_immich_waits_meanwhile(make_place: MakePlace) -> None:
+    """Its start-up lock is held from before the first table to the end of the last, and free afterwards."""
+    place = make_place()
+    place.copied()
+    emptied(place)
+    try_lock = f"SELECT pg_try_advisory_xact_lock({IMMICH_STARTUP_LOCK})"
+    free: dict[str, object] = {}
+
+    def ask(event: Event) -> None:
+        if isinstance(event, StatementStarted) and event.statement.partition("/")[2] in ("stage", "unstage", "insert"):
+            free[event.statement] = place.ask(try_lock)[0][0]
+
+    _restoring(place, ask)
+    assert {name.partition("/")[0] for name in free} == set(KEYS)
+    assert not any(free.values())
+    assert place.ask(try_lock) == [(True,)]
+
+
+def test_an_immich_that_is_starting_is_waited_for(make_place: MakePlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 3 says that it is to be stopped; one that starts between the look and the lock is not waited for long."""
+    monkeypatch.setattr("migrator.backup.importing.LOCK_TIMEOUT_SECONDS", 1.0)
+    place = make_place()
+    place.copied()
+    emptied(place)
+    with place.server.connect(place.name) as immich:
+        immich.execute("SELECT pg_advisory_lock(%s)", [IMMICH_STARTUP_LOCK])
+        said = put_back(place)
+        assert said.returncode == WAITING, said.stderr
+        assert "an Immich is starting up" in " ".join(said.stderr.split())
+        immich.execute("SELECT pg_advisory_unlock_all()")
+
+        def start(_found: Found) -> bool:
+            immich.execute("SELECT pg_advisory_lock(%s)", [IMMICH_STARTUP_LOCK])
+            return True
+
+        with pytest.raises(MigratorError, match="start-up lock was not given; nothing was changed"):
+            restore(RestoreRequest(place.tool.database, place.folder / "copy"), CONTENT, start, nobody)
+    assert place.ask("SELECT count(*) FROM smart_search") == [(0,)]
 
 
 def test_a_row_that_changes_on_its_way_is_noticed(make_place: MakePlace) -> None:
