@@ -25,10 +25,7 @@ ADD_PHOTO = """INSERT INTO asset (id, "originalPath", "originalFileName", checks
 ADD_FACE = 'INSERT INTO asset_face (id, "assetId") VALUES (%s, %s)'
 SOME_PHOTO = "SELECT id FROM asset WHERE \"originalPath\" <> 'p' ORDER BY id LIMIT 1"
 ANOTHER_PHOTO = "SELECT id FROM asset WHERE \"originalPath\" <> 'p' ORDER BY id DESC LIMIT 1 OFFSET %s"
-AGAIN = (
-    "INSERT INTO smart_search VALUES (%s, %s) "
-    'ON CONFLICT ("assetId") DO UPDATE SET embedding = excluded.embedding'
-)
+AGAIN = 'INSERT INTO smart_search VALUES (%s, %s) ON CONFLICT ("assetId") DO UPDATE SET embedding = excluded.embedding'
 HOLDS = """
 SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE locktype = 'advisory' AND granted AND application_name = 'migrate' AND objsubid = 1

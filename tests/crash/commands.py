@@ -164,9 +164,7 @@ _VCHORD = {"vchord": "0.3.0"}
 
 COMMANDS: tuple[Command, ...] = (
     Restore("restore, emptied tables", ("restore",), source="vchord", installed=_VCHORD, preload="vchord.so"),
-    Restore(
-        "restore, newer rows", ("restore",), source="vchord", installed=_VCHORD, preload="vchord.so", spoilt=NEWER
-    ),
+    Restore("restore, newer rows", ("restore",), source="vchord", installed=_VCHORD, preload="vchord.so", spoilt=NEWER),
     Restore("restore, real[] columns", ("restore",), source="real[]", preload=""),
     Restore("restore, dropped columns", ("restore",), installed={"vectors": "0.3.0", **_VCHORD}, spoilt=DROPPED),
     Restore("restore, pgvecto.rs 0.2.0", ("restore",), installed={"vectors": "0.2.0"}),

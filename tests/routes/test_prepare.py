@@ -18,6 +18,8 @@ from migrator.sandbox.immich_catalog import catalog_dump
 from migrator.sandbox.server import Server
 
 EXTENSIONS = ("cube", "earthdistance", "vchord", "vector")
+
+
 class Fresh:
     """A server with VectorChord and a role for Immich, and the command that prepares a database on it."""
 

@@ -75,6 +75,12 @@ def test_the_pgvector_route(role: Role, make_server: MakeServer, tmp_path: Path)
     who = traveller(make_server, tmp_path, vectors=None, role=role, alone=role == "superuser")
     with who.server.connect("immich") as connection:
         connection.execute("ALTER TABLE smart_search ALTER embedding SET STORAGE MAIN")
+        connection.execute("COMMENT ON INDEX clip_index IS 'nights of work'")
+        connection.execute("DROP INDEX face_index")
+        connection.execute(
+            "CREATE INDEX face_index ON face_search USING hnsw (embedding vector_cosine_ops) WITH (m = 20) "
+            'WHERE "faceId" IS NOT NULL'
+        )
     before = who.state()
     assert "using hnsw" in before.catalogs
     for _ in range(2):

@@ -78,6 +78,11 @@ def test_the_owner_of_the_extension_and_what_is_gone(make_server: MakeServer, tm
     furnish(who.server)
     with who.server.connect("immich") as connection:
         connection.execute("GRANT USAGE ON SCHEMA vectors TO leaver")
+        connection.execute("DROP INDEX other")
+        connection.execute(
+            "CREATE INDEX other ON face_search USING vectors (embedding vectors.vector_l2_ops) "
+            "WHERE embedding OPERATOR(vectors.=) embedding"
+        )
     before = who.state()
     assert "extension vectors 0.3.0 schema=vectors owner=postgres" in before.catalogs
     assert who.go("--no-backup", until="uninstall-pgvectors").returncode == WAITING
@@ -88,6 +93,7 @@ def test_the_owner_of_the_extension_and_what_is_gone(make_server: MakeServer, tm
     said = who.back()
     assert said.returncode == DONE, said.stderr
     assert "clip_index has lost its tablespace, which is no longer there" in " ".join(said.stdout.split())
+    assert "other has lost its WHERE clause" in " ".join(said.stdout.split())
     left = differences(who.state(), before)
-    assert len(left) == 4, "\n".join(left)
+    assert len(left) == 6, "\n".join(left)
     assert {line.split()[0] for line in left} == {"index", "schema"}
