@@ -115,6 +115,8 @@ def kill_the_session(scene: Scene) -> Reply:
     if pids:
         wait_until(lambda: set(pids).isdisjoint(p.pid for p in processes_in(scene.server.data)), limit_seconds=5)
         scene.wait_for_the_server()
+        # it may have answered before it noticed
+        scene.undo.append(scene.wait_for_the_server)
     return Reply()
 
 
