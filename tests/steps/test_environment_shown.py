@@ -9,6 +9,7 @@ from servers import MakeServer
 from migrator.catalog import Catalog
 from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.server import Server
+from migrator.sandbox.tree import Tree
 from migrator.session import Session
 from steps.advice.environment import Environment, guess
 from steps.content.observations import INTEREST
@@ -55,17 +56,17 @@ def test_the_operator_is_recognised_and_the_rest_of_its_command_forgotten(make_s
 
 
 def test_the_environment_given_decides_what_is_told(
-    make_server: MakeServer, tmp_path_factory: pytest.TempPathFactory
+    make_server: MakeServer, tree: Tree, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Through the command: only that place's instructions are shown."""
     server, folder = (
-        with_immich(make_server(install={"vectors": "0.2.0"}, preload="vectors.so")),
+        with_immich(make_server(install={"vectors": "0.3.0"}, preload="vectors.so")),
         tmp_path_factory.mktemp("e"),
     )
     tool = Tool(folder, server.conninfo("immich", "immich"), folder / "immich.db")
     said = tool.migrate("--environment", "docker")
     assert said.returncode == WAITING
-    assert "ghcr.io/immich-app/postgres:16-vectorchord0.3.0-pgvectors0.2.0" in said.stderr
+    assert f"ghcr.io/immich-app/postgres:{tree.major}-vectorchord0.3.0-pgvectors0.3.0" in said.stderr
     assert "apt install" not in said.stderr
     assert "running otherwise?" not in said.stderr
 
