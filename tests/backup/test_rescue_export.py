@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 from copies import KEYS, Place, entries, lines
 from driving import BLOCKED, DONE, Tool
+from genuine import MAJOR
 from servers import MakeServer
 
 from migrator.backup.manifest import Manifest
 from migrator.sandbox.immich import ImmichDatabase
 from migrator.sandbox.immich_catalog import catalog_dump
 from migrator.sandbox.server import Server
+from migrator.sandbox.tree import Tree
 
 FIXTURES = [folder / "shared" / "fixtures" for folder in Path(__file__).parents[3:]]
 """Where data directories that genuine pgvecto.rs wrote may lie: beside the checkout, or further out."""
@@ -124,8 +126,12 @@ def test_without_pgvector_it_says_what_to_install(make_server: MakeServer, tmp_p
 
 
 @pytest.mark.parametrize("name", ["pgvectors-0.2.0", "pgvectors-0.2.0-garbage", "pgvectors-0.3.0-dim768"])
-def test_what_genuine_pgvectors_wrote(make_server: MakeServer, server_folder: Path, tmp_path: Path, name: str) -> None:
+def test_what_genuine_pgvectors_wrote(
+    make_server: MakeServer, server_folder: Path, tmp_path: Path, tree: Tree, name: str
+) -> None:
     """A cluster of the genuine library is copied without it, byte for byte what the library itself had written."""
+    if tree.major != MAJOR:
+        pytest.skip(f"written by PostgreSQL {MAJOR}, this is {tree.version}")
     fixture = next((folder / name for folder in FIXTURES if (folder / name).is_dir()), None)
     if fixture is None:
         pytest.skip(f"no data directory of genuine pgvecto.rs beside this checkout: {name}")
