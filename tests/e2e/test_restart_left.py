@@ -57,8 +57,8 @@ def with_restart(tool: Tool, command: str, *more: str) -> list[str]:
     return [*tool.arguments("--yes", "--no-backup", "--restart-command", command), *more]
 
 
-def kill_once_stopped(server: Server, tool: Tool) -> None:
-    """Start the tool, and kill it -9 in the middle of the restart, with the server away."""
+def in_the_middle(server: Server, tool: Tool) -> subprocess.Popen[bytes]:
+    """Start the tool, and come back in the middle of the restart, with the server away."""
     process = subprocess.Popen(
         [MIGRATE, *with_restart(tool, slowly(server), "--no-input")],
         env=tool.environ(),
@@ -66,6 +66,12 @@ def kill_once_stopped(server: Server, tool: Tool) -> None:
         stderr=subprocess.DEVNULL,
     )
     assert wait_until(lambda: not server.running, limit_seconds=LIMIT_SECONDS)
+    return process
+
+
+def kill_once_stopped(server: Server, tool: Tool) -> None:
+    """Start the tool, and kill it -9 in the middle of the restart, with the server away."""
+    process = in_the_middle(server, tool)
     process.send_signal(signal.SIGKILL)
     assert process.wait(LIMIT_SECONDS) == -signal.SIGKILL
 
@@ -126,13 +132,7 @@ def test_a_command_that_fails_again(server: Server, tool: Tool, monkeypatch: pyt
 
 def test_a_second_copy_meanwhile(server: Server, tool: Tool) -> None:
     """It does not restart anything a second time: it is refused, and the first goes on."""
-    first = subprocess.Popen(
-        [MIGRATE, *with_restart(tool, slowly(server), "--no-input")],
-        env=tool.environ(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    assert wait_until(lambda: not server.running, limit_seconds=LIMIT_SECONDS)
+    first = in_the_middle(server, tool)
     second = tool.migrate("--no-backup", "--restart-command", "exit 7")
     assert second.returncode == REFUSED, second.stderr
     assert "another copy of this tool is restarting the server" in second.stderr
